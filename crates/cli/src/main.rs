@@ -1,0 +1,2 @@
+//! The `hearken` command.
+fn main() {}

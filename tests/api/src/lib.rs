@@ -1,0 +1,2 @@
+//! The two-system suite: one test, two TCPs.
+#![forbid(unsafe_code)]
