@@ -1,2 +1,3 @@
 //! The `hearken` command.
+#![forbid(unsafe_code)]
 fn main() {}
