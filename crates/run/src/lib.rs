@@ -10,4 +10,8 @@ compile_error!("hearken run knows only the x86-64 system call numbers so far");
 
 pub mod filter;
 pub mod launch;
+pub mod options;
+// Until the loop that uses these parts lands.
+#[allow(dead_code)]
+mod supervisor;
 pub mod sys;
