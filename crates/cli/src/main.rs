@@ -1,3 +1,88 @@
 //! The `hearken` command.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod args;
+mod demo;
+mod doctor;
+mod nstat;
+mod ss;
+mod stack;
+mod sysctl;
+mod values;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// Why a command was not done: one sentence, printed after `hearken: `.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let Some(command) = Cli::parse().command else {
+        return finish(print(args::FIRST));
+    };
+    match command {
+        Command::Run(run) => ExitCode::from(stack::run(*run)),
+        Command::Demo(demo) => finish(demo::demo(&demo)),
+        Command::DemoServer(server) => finish(demo::serve(server.port, server.bytes)),
+        Command::Ss(options) => finish(show_sockets(&options)),
+        Command::Nstat(options) => finish(show_counters(&options)),
+        Command::Sysctl(options) => finish(sysctl::describe(&options)),
+        Command::Doctor(options) => match doctor::doctor(&options) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => finish(Err(error)),
+        },
+    }
+}
+
+fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hearken: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to stdout; a reader that has gone (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{value:#}\n"))
+}
+
+fn show_sockets(options: &args::Ss) -> Result<(), Failure> {
+    let filter = ss::Filter {
+        listening: options.listening,
+        all: options.all,
+        ipv4: options.ipv4,
+        ipv6: options.ipv6,
+    };
+    let mut sockets = stack::sockets(options.run)?;
+    sockets.retain(|s| filter.shows(s));
+    if options.json {
+        print_json(&ss::json(&sockets))
+    } else {
+        print(&ss::table(&sockets, !options.no_header, !options.tcp))
+    }
+}
+
+fn show_counters(options: &args::Nstat) -> Result<(), Failure> {
+    let rows = nstat::choose(stack::counters(options.run)?, &options.names, options.zeros);
+    if options.json {
+        print_json(&nstat::json(&rows))
+    } else {
+        print(&nstat::table(&rows))
+    }
+}

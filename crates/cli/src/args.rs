@@ -1,0 +1,200 @@
+//! The command line: what `hearken` accepts, and the help that teaches it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::values::{Link, Publish, Seed, Setting};
+
+/// What `hearken` alone prints: the three things that one does first.
+pub(crate) const FIRST: &str = "\
+Hearken: Linux's TCP sockets in user space, under programs that know nothing of it.
+
+  hearken demo                                  see it work: a server, 64 MiB through it, the walk of its listen(2)
+  hearken run -p 8080:8000 -- python3 -m http.server 8000
+                                                carry a program of yours; then: curl http://127.0.0.1:8080/
+  hearken ss -ltn                               both queues of every listener, of every run of yours
+
+If something refuses to start: `hearken doctor`. Everything else: `hearken --help`.
+";
+
+const EXAMPLES: &str = "\
+Examples:
+  hearken demo
+  hearken run -p 8080:8000 -- python3 -m http.server 8000
+  hearken run --trace -- ./server
+  hearken ss -ltn
+  hearken nstat | grep Listen
+
+Exit status: 0 done, 1 not done, 2 wrong usage. `hearken run` gives the program's own status (see `hearken run --help`).
+";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  hearken run -p 8080:8000 -- python3 -m http.server 8000
+      The program listens on 8000 in a network namespace of its own; port 8080 of this machine's 127.0.0.1 leads there.
+  hearken run -p 0.0.0.0:8080:8000 -p [::1]:8080:8000 -- ./server
+      Publish to other machines too, and on IPv6.
+  hearken run --link loss=1%,delay=20ms --pcap out.pcap -p 8080:80 -- ./server
+      A bad network between the program and the world, every segment in a file that wireshark reads.
+  hearken run --sysctl net.core.somaxconn=16 --sysctl net.ipv4.tcp_abort_on_overflow=1 -- ./server
+      `hearken sysctl` lists the names.
+  hearken run --seed 2a -- ./server
+      The same seed gives the same initial sequence numbers.
+
+From inside, 10.0.2.2 (fd00:2::2) is this machine's loopback, and every other address is itself. A client that comes
+through -p keeps its own address in accept(2) and getpeername(2).
+
+Exit status: the program's own; 128 + n if signal n ended it; 125 Hearken failed; 126 CMD cannot be executed; 127 CMD was
+not found; 2 wrong usage. The run ends when the last descendant of CMD has gone.
+";
+
+const SS_EXAMPLES: &str = "\
+Examples:
+  hearken ss -ltn           listeners: Recv-Q is the accept queue, Send-Q its limit (backlog)
+  hearken ss -tan           every socket
+  hearken ss -ltn --json    the same for a program: {\"schema\": \"hearken.ss/1\", \"sockets\": [...]}
+
+The columns are those of iproute2's ss.
+";
+
+/// Linux's TCP sockets in user space.
+#[derive(Debug, Parser)]
+#[command(name = "hearken", version, max_term_width = 110, after_help = EXAMPLES)]
+#[command(about = "Linux's TCP sockets in user space, under programs that know nothing of it")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it at work: a server under `run`, 64 MiB through it, the walk of its listen(2), ss, the counters
+    Demo(Demo),
+    /// Run a program whose TCP sockets live in Hearken
+    Run(Box<Run>),
+    /// Show the sockets of your runs, as ss does
+    Ss(Ss),
+    /// Show the counters of your runs, as nstat does
+    Nstat(Nstat),
+    /// Name the sysctls that `run --sysctl` takes, with bounds and defaults
+    Sysctl(Sysctl),
+    /// Say what this machine lacks for `run`, and the command that mends it
+    Doctor(Doctor),
+    /// The carried server of `demo`: an ordinary program over std::net
+    #[command(name = "__demo-server", hide = true)]
+    DemoServer(DemoServer),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How much to fetch
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) mib: u32,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES, override_usage = "hearken run [OPTIONS] -- CMD [ARGS]...")]
+pub(crate) struct Run {
+    /// Publish a port: connections to HOST:PORT (HOST is 127.0.0.1 unless given) reach the program's PORT
+    #[arg(short, long, value_name = "[HOST:]PORT:PORT", help_heading = "Network")]
+    pub(crate) publish: Vec<Publish>,
+    /// Worsen the link between program and world: loss=1%, delay=20ms, or both with a comma
+    #[arg(long, value_name = "SPEC", help_heading = "Network")]
+    pub(crate) link: Option<Link>,
+    /// Set a sysctl of the stack before the program starts
+    #[arg(long = "sysctl", value_name = "KEY=VALUE", help_heading = "Stack")]
+    pub(crate) sysctls: Vec<Setting>,
+    /// Seed of all randomness in the stack, up to 64 hexadecimal digits [default: from the system]
+    #[arg(long, value_name = "HEX", help_heading = "Stack")]
+    pub(crate) seed: Option<Seed>,
+    /// Write every packet of the link to a pcap file
+    #[arg(long, value_name = "FILE", help_heading = "Watching")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Print one tree per socket call, with the values it took, to stderr
+    #[arg(long, help_heading = "Watching")]
+    pub(crate) trace: bool,
+    /// The program and its arguments
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        num_args = 1..
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SS_EXAMPLES)]
+pub(crate) struct Ss {
+    /// Listening sockets only
+    #[arg(short, long, help_heading = "Which sockets")]
+    pub(crate) listening: bool,
+    /// Listening sockets and all others
+    #[arg(short, long, help_heading = "Which sockets")]
+    pub(crate) all: bool,
+    /// TCP (the only kind that lives here; without it a column names the kind)
+    #[arg(short, long, help_heading = "Which sockets")]
+    pub(crate) tcp: bool,
+    /// IPv4 only
+    #[arg(short = '4', long, help_heading = "Which sockets")]
+    pub(crate) ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6', long, help_heading = "Which sockets")]
+    pub(crate) ipv6: bool,
+    /// Of the run with this process id only
+    #[arg(long, value_name = "PID", help_heading = "Which sockets")]
+    pub(crate) run: Option<u32>,
+    /// Numbers instead of service names (always so; taken for ss's sake)
+    #[arg(short, long, help_heading = "Form")]
+    pub(crate) numeric: bool,
+    /// No header line
+    #[arg(short = 'H', long, help_heading = "Form")]
+    pub(crate) no_header: bool,
+    /// JSON
+    #[arg(long, help_heading = "Form")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Nstat {
+    /// Of the run with this process id (needed only when several runs are alive)
+    #[arg(long, value_name = "PID")]
+    pub(crate) run: Option<u32>,
+    /// Show counters that are zero, too
+    #[arg(short, long)]
+    pub(crate) zeros: bool,
+    /// nstat's own JSON form
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only these counters, for instance TcpExtListenOverflows
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sysctl {
+    /// Only these names
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoServer {
+    pub(crate) port: u16,
+    pub(crate) bytes: u64,
+}
