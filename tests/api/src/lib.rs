@@ -1,2 +1,2 @@
-//! The two-system suite: one test, two TCPs.
+//! One suite for two systems: every case of `tests/api` runs on the host's Linux and on ours, and must see the same.
 #![forbid(unsafe_code)]

@@ -1,0 +1,72 @@
+//! How a case runs.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::{ANY_V4, ANY_V6, LISTENER_V4, LISTENER_V6, PEER_V4, PEER_V6, Twin};
+
+/// The family that a case runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ip {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Ip {
+    /// AF_INET or AF_INET6.
+    pub fn domain(self) -> i32 {
+        self.pick(libc::AF_INET, libc::AF_INET6)
+    }
+
+    /// The system's address on `tun0`.
+    pub fn listener(self) -> IpAddr {
+        self.pick(LISTENER_V4, LISTENER_V6)
+    }
+
+    /// The remote peer's address.
+    pub fn peer(self) -> IpAddr {
+        self.pick(PEER_V4, PEER_V6)
+    }
+
+    /// The wildcard.
+    pub fn any(self) -> IpAddr {
+        self.pick(ANY_V4, ANY_V6)
+    }
+
+    /// 127.0.0.1 or ::1.
+    pub fn loopback(self) -> IpAddr {
+        self.pick(
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        )
+    }
+
+    /// The first for IPv4, the second for IPv6.
+    pub fn pick<T>(self, v4: T, v6: T) -> T {
+        match self {
+            Ip::V4 => v4,
+            Ip::V6 => v6,
+        }
+    }
+}
+
+/// Runs a case on the host's Linux, in a fresh namespace and a thread of its own.
+///
+/// A machine on which it cannot run fails the case, loudly; `HEARKEN_SKIP_LINUX=1` lets it pass unrun, but never in CI
+/// (`CI=true`).
+pub fn run_linux(case: impl FnOnce(&mut dyn Twin) + Send + 'static) {
+    let skip = std::env::var("HEARKEN_SKIP_LINUX").is_ok_and(|value| value == "1");
+    let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    if skip && !ci {
+        eprintln!("NOT RUN: HEARKEN_SKIP_LINUX=1, so Linux was not asked");
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    crate::linux::run(case);
+    #[cfg(not(target_os = "linux"))]
+    {
+        drop(case);
+        panic!("this is not Linux; HEARKEN_SKIP_LINUX=1 leaves these cases out");
+    }
+}

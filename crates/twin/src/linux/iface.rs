@@ -1,0 +1,155 @@
+//! Interfaces of a namespace: lo, and a TUN through which raw packets go in and out.
+
+use core::ffi::c_int;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::fs;
+use std::time::{Duration, Instant};
+
+use hearken_abi::Errno;
+
+use super::sys;
+
+/// `struct ifreq` with the union's bytes plain.
+#[repr(C)]
+struct IfReq {
+    name: [u8; libc::IFNAMSIZ],
+    data: [u8; 24],
+}
+
+/// `struct in6_ifreq`.
+#[repr(C)]
+struct In6IfReq {
+    addr: [u8; 16],
+    prefix: u32,
+    index: c_int,
+}
+
+const TUNSETIFF: u64 = 0x4004_54ca;
+const SIOCGIFINDEX: u64 = 0x8933;
+const SIOCGIFFLAGS: u64 = 0x8913;
+const SIOCSIFFLAGS: u64 = 0x8914;
+const SIOCSIFADDR: u64 = 0x8916;
+const SIOCSIFNETMASK: u64 = 0x891c;
+const SIOCSIFMTU: u64 = 0x8922;
+
+impl IfReq {
+    fn new(name: &str) -> Self {
+        let mut req = IfReq {
+            name: [0; libc::IFNAMSIZ],
+            data: [0; 24],
+        };
+        req.name[..name.len()].copy_from_slice(name.as_bytes());
+        req
+    }
+
+    fn int(name: &str, value: i32) -> Self {
+        let mut req = IfReq::new(name);
+        req.data[..4].copy_from_slice(&value.to_ne_bytes());
+        req
+    }
+
+    fn sockaddr(name: &str, address: Ipv4Addr) -> Self {
+        let mut req = IfReq::new(name);
+        req.data[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+        req.data[4..8].copy_from_slice(&address.octets());
+        req
+    }
+}
+
+/// A datagram socket of a family, for ioctl only.
+fn control(family: c_int) -> Result<c_int, Errno> {
+    // SAFETY: no memory is passed.
+    sys::check(unsafe { libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })
+}
+
+fn with_control<T>(family: c_int, f: impl FnOnce(c_int) -> Result<T, Errno>) -> Result<T, Errno> {
+    let fd = control(family)?;
+    let result = f(fd);
+    sys::close(fd)?;
+    result
+}
+
+/// Sets an interface up.
+pub(super) fn up(name: &str) -> Result<(), Errno> {
+    with_control(libc::AF_INET, |fd| {
+        let mut req = IfReq::new(name);
+        sys::ioctl(fd, SIOCGIFFLAGS, &mut req)?;
+        req.data[0] |= libc::IFF_UP as u8;
+        sys::ioctl(fd, SIOCSIFFLAGS, &mut req)
+    })
+}
+
+/// Changes an interface's MTU.
+pub(super) fn set_mtu(name: &str, mtu: u32) -> Result<(), Errno> {
+    with_control(libc::AF_INET, |fd| {
+        sys::ioctl(fd, SIOCSIFMTU, &mut IfReq::int(name, mtu as i32))
+    })
+}
+
+/// Opens a TUN (L3, no packet information) and sets it up, with IPv6's own chatter off.
+pub(super) fn open_tun(name: &str) -> Result<c_int, Errno> {
+    let fd = sys::open("/dev/net/tun", libc::O_RDWR | libc::O_NONBLOCK)?;
+    let flags = libc::IFF_TUN | libc::IFF_NO_PI;
+    sys::ioctl(fd, TUNSETIFF, &mut IfReq::int(name, flags))?;
+    for (key, value) in [
+        ("accept_dad", "0"),
+        ("router_solicitations", "0"),
+        ("addr_gen_mode", "1"),
+        ("accept_ra", "0"),
+    ] {
+        let path = format!("/proc/sys/net/ipv6/conf/{name}/{key}");
+        fs::write(path, value).map_err(|error| Errno(error.raw_os_error().unwrap_or(0)))?;
+    }
+    up(name)?;
+    Ok(fd)
+}
+
+/// Gives an interface an address, and waits until it can be used.
+pub(super) fn add_address(name: &str, address: IpAddr, prefix: u8) -> Result<(), Errno> {
+    match address {
+        IpAddr::V4(address) => with_control(libc::AF_INET, |fd| {
+            sys::ioctl(fd, SIOCSIFADDR, &mut IfReq::sockaddr(name, address))?;
+            let mask = Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0));
+            sys::ioctl(fd, SIOCSIFNETMASK, &mut IfReq::sockaddr(name, mask))
+        }),
+        IpAddr::V6(address) => {
+            with_control(libc::AF_INET6, |fd| {
+                let mut req = IfReq::new(name);
+                sys::ioctl(fd, SIOCGIFINDEX, &mut req)?;
+                let index = i32::from_ne_bytes(req.data[..4].try_into().expect("four bytes"));
+                let mut req = In6IfReq {
+                    addr: address.octets(),
+                    prefix: u32::from(prefix),
+                    index,
+                };
+                sys::ioctl(fd, SIOCSIFADDR, &mut req)
+            })?;
+            wait_for_v6(address);
+            Ok(())
+        }
+    }
+}
+
+/// Waits until an IPv6 address is no longer tentative (a work item of the kernel's does that, even without DAD).
+pub(super) fn wait_for_v6(address: Ipv6Addr) {
+    let wanted: String = address
+        .octets()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let table = fs::read_to_string("/proc/thread-self/net/if_inet6").expect("if_inet6");
+        let flags = table
+            .lines()
+            .find(|line| line.starts_with(&wanted))
+            .and_then(|line| line.split_whitespace().nth(4));
+        if flags
+            .is_some_and(|flags| u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x40 == 0))
+        {
+            return;
+        }
+        assert!(Instant::now() < end, "{address} stays tentative: {table}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
