@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::values::{Link, Publish, Seed, Setting};
+use hearken_run::options::{LinkOpts, Publish, Sysctl as Setting};
+
+use crate::values::Seed;
 
 /// What `hearken` alone prints: the three things that one does first.
 pub(crate) const FIRST: &str = "\
@@ -33,7 +35,7 @@ Exit status: 0 done, 1 not done, 2 wrong usage. `hearken run` gives the program'
 const RUN_EXAMPLES: &str = "\
 Examples:
   hearken run -p 8080:8000 -- python3 -m http.server 8000
-      The program listens on 8000 in a network namespace of its own; port 8080 of this machine's 127.0.0.1 leads there.
+      The program listens on 8000 in a network namespace of its own; port 8080 of this machine's loopback leads there.
   hearken run -p 0.0.0.0:8080:8000 -p [::1]:8080:8000 -- ./server
       Publish to other machines too, and on IPv6.
   hearken run --link loss=1%,delay=20ms --pcap out.pcap -p 8080:80 -- ./server
@@ -41,7 +43,7 @@ Examples:
   hearken run --sysctl net.core.somaxconn=16 --sysctl net.ipv4.tcp_abort_on_overflow=1 -- ./server
       `hearken sysctl` lists the names.
   hearken run --seed 2a -- ./server
-      The same seed gives the same initial sequence numbers.
+      Draw every random number of the stack (sequence numbers, ports, timestamps' offsets) from this seed.
 
 From inside, 10.0.2.2 (fd00:2::2) is this machine's loopback, and every other address is itself. A client that comes
 through -p keeps its own address in accept(2) and getpeername(2).
@@ -100,12 +102,12 @@ pub(crate) struct Demo {
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES, override_usage = "hearken run [OPTIONS] -- CMD [ARGS]...")]
 pub(crate) struct Run {
-    /// Publish a port: connections to HOST:PORT (HOST is 127.0.0.1 unless given) reach the program's PORT
+    /// Publish a port: connections to HOST:PORT (without HOST on 127.0.0.1 and ::1) reach the program's PORT
     #[arg(short, long, value_name = "[HOST:]PORT:PORT", help_heading = "Network")]
     pub(crate) publish: Vec<Publish>,
     /// Worsen the link between program and world: loss=1%, delay=20ms, or both with a comma
     #[arg(long, value_name = "SPEC", help_heading = "Network")]
-    pub(crate) link: Option<Link>,
+    pub(crate) link: Option<LinkOpts>,
     /// Set a sysctl of the stack before the program starts
     #[arg(long = "sysctl", value_name = "KEY=VALUE", help_heading = "Stack")]
     pub(crate) sysctls: Vec<Setting>,
@@ -118,6 +120,9 @@ pub(crate) struct Run {
     /// Print one tree per socket call, with the values it took, to stderr
     #[arg(long, help_heading = "Watching")]
     pub(crate) trace: bool,
+    /// At the end, print the stack's counters and those of the kernel's own TCP in the namespace to stderr
+    #[arg(long, help_heading = "Watching")]
+    pub(crate) stats: bool,
     /// The program and its arguments
     #[arg(
         value_name = "CMD",
