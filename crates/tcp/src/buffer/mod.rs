@@ -1,0 +1,12 @@
+//! Byte queues built of pooled chunks: memory is held only while there are bytes in it.
+
+mod chain;
+mod recv;
+mod send;
+
+pub use chain::{CHUNK, Chain, Pool};
+pub use recv::RecvBuffer;
+pub use send::SendBuffer;
+
+/// The most slices that one super-frame of 64 KiB can touch.
+pub const MAX_SLICES: usize = 65536 / CHUNK + 2;

@@ -1,0 +1,90 @@
+//! A half-open connection: what must be remembered between SYN and ACK, and nothing else (Linux `request_sock`).
+
+use crate::addr::{Family, Tuple};
+use crate::seq::Seq;
+use crate::time::Instant;
+
+/// A request sock. It owns no buffers and sits in the established hash.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSock<F: Family> {
+    /// When its SYN-ACK timer fires.
+    pub deadline: Instant,
+    /// The four-tuple.
+    pub tuple: Tuple<F>,
+    /// The listener's slot.
+    pub listener: u32,
+    /// The listener's generation: a listener that was closed is not found again.
+    pub listener_gen: u32,
+    /// The peer's initial sequence number.
+    pub rcv_isn: Seq,
+    /// Ours.
+    pub snt_isn: Seq,
+    /// The peer's newest timestamp.
+    pub ts_recent: u32,
+    /// Our timestamp offset.
+    pub ts_off: u32,
+    /// When the SYN-ACK was first sent, in microseconds modulo 2^32: the first round-trip sample.
+    pub sent_us: u32,
+    /// When we last answered an out-of-window segment, in milliseconds; 0 is never.
+    pub last_oow_ms: u32,
+    /// The window that the SYN-ACK offers (never scaled, RFC 7323 2.2).
+    pub rcv_wnd: u16,
+    /// The peer's MSS.
+    pub mss: u16,
+    /// The interface that the SYN came in by.
+    pub iface: u16,
+    /// `RequestSock::*` flag bits.
+    pub flags: u8,
+    /// Peer's window scale in the low half, ours in the high half.
+    pub wscales: u8,
+    /// Timer expiries so far.
+    pub num_timeout: u8,
+    /// SYN-ACKs sent again so far.
+    pub num_retrans: u8,
+}
+
+impl<F: Family> RequestSock<F> {
+    /// Window scaling was agreed.
+    pub const WSCALE_OK: u8 = 1;
+    /// SACK was agreed.
+    pub const SACK_OK: u8 = 2;
+    /// Timestamps were agreed.
+    pub const TSTAMP_OK: u8 = 4;
+    /// ECN was agreed.
+    pub const ECN_OK: u8 = 8;
+    /// Waits for a verdict before its SYN-ACK leaves (`Event::Syn`).
+    pub const HELD: u8 = 16;
+    /// Stands in the transmit list.
+    pub const TX_QUEUED: u8 = 32;
+    /// Came to the listener's queue as an ACK already, while the accept queue was full.
+    pub const ACKED: u8 = 64;
+
+    /// Whether all the bits of `f` are set.
+    pub const fn has(&self, f: u8) -> bool {
+        self.flags & f == f
+    }
+    /// The peer's window scale.
+    pub const fn snd_wscale(&self) -> u8 {
+        self.wscales & 15
+    }
+    /// Ours.
+    pub const fn rcv_wscale(&self) -> u8 {
+        self.wscales >> 4
+    }
+    /// The sequence number that the peer must send next.
+    pub fn rcv_nxt(&self) -> Seq {
+        self.rcv_isn + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::{V4, V6};
+
+    #[test]
+    fn request_sock_is_one_cache_line() {
+        assert!(size_of::<RequestSock<V4>>() <= 64);
+        assert!(size_of::<RequestSock<V6>>() <= 88);
+    }
+}

@@ -1,0 +1,116 @@
+//! Everything secret or random, drawn from the seed: initial sequence numbers, timestamp offsets, hash keys, ports.
+
+use crate::addr::{Family, Tuple};
+use crate::seq::Seq;
+use crate::time::Instant;
+use core::hash::Hasher;
+use siphasher::sip::{SipHasher13, SipHasher24};
+
+/// Keys derived from one 32-byte seed. The same seed gives the same values for ever.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    isn: (u64, u64),
+    offset: (u64, u64),
+    hash: (u64, u64),
+    stream: (u64, u64),
+    drawn: u64,
+}
+
+impl Secrets {
+    /// Derives the keys.
+    pub fn new(seed: &[u8; 32]) -> Self {
+        let word = |label: u64| {
+            let mut k = [0u64; 2];
+            for (i, half) in seed.chunks_exact(16).enumerate() {
+                let (a, b) = half.split_at(8);
+                let le = |s: &[u8]| s.iter().rev().fold(0u64, |v, &x| v << 8 | u64::from(x));
+                let mut h = SipHasher24::new_with_keys(le(a), le(b));
+                h.write_u64(label);
+                h.write_u64(i as u64);
+                if let Some(slot) = k.get_mut(i) {
+                    *slot = h.finish();
+                }
+            }
+            k[0] ^ k[1].rotate_left(32)
+        };
+        let pair = |label: u64| (word(label * 2), word(label * 2 + 1));
+        Self { isn: pair(1), offset: pair(2), hash: pair(3), stream: pair(4), drawn: 0 }
+    }
+
+    fn keyed<F: Family>(key: (u64, u64), t: &Tuple<F>) -> u64 {
+        let mut h = SipHasher13::new_with_keys(key.0, key.1);
+        h.write(t.laddr.as_ref());
+        h.write(t.raddr.as_ref());
+        h.write_u32(u32::from(t.lport) << 16 | u32::from(t.rport));
+        h.finish()
+    }
+
+    /// The initial sequence number (RFC 6528): a keyed hash of the four-tuple plus a clock of 64 ns per unit
+    /// (Linux `secure_tcp_seq`; measured, LINUX.md 75).
+    pub fn isn<F: Family>(&self, t: &Tuple<F>, now: Instant) -> Seq {
+        Seq((Self::keyed(self.isn, t) as u32).wrapping_add((now.0 >> 6) as u32))
+    }
+
+    /// The timestamp offset of a four-tuple (RFC 7323 5.4; Linux keys it by addresses and ports since 6.18.17).
+    pub fn ts_offset<F: Family>(&self, t: &Tuple<F>) -> u32 {
+        Self::keyed(self.offset, t) as u32
+    }
+
+    /// The hash of a four-tuple in the established table; no peer can choose collisions.
+    pub fn tuple_hash<F: Family>(&self, t: &Tuple<F>) -> u64 {
+        Self::keyed(self.hash, t)
+    }
+
+    /// The hash of a listening address and port.
+    pub fn listen_hash(&self, addr: &[u8], port: u16) -> u64 {
+        let mut h = SipHasher13::new_with_keys(self.hash.1, self.hash.0);
+        h.write(addr);
+        h.write_u16(port);
+        h.finish()
+    }
+
+    /// The next value of the seeded stream: port search starts, group choice.
+    pub fn draw(&mut self) -> u64 {
+        let mut h = SipHasher24::new_with_keys(self.stream.0, self.stream.1);
+        h.write_u64(self.drawn);
+        self.drawn += 1;
+        h.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::V4;
+
+    fn tuple(rport: u16) -> Tuple<V4> {
+        Tuple { laddr: [10, 0, 0, 1], raddr: [10, 0, 0, 2], lport: 80, rport }
+    }
+
+    #[test]
+    fn isn_of_one_tuple_advances_one_per_64_ns() {
+        let s = Secrets::new(&[7; 32]);
+        let a = s.isn(&tuple(1), Instant(0));
+        assert_eq!(s.isn(&tuple(1), Instant(6400)) - a, 100);
+    }
+
+    #[test]
+    fn isn_depends_on_seed_and_tuple() {
+        let (s, t) = (Secrets::new(&[7; 32]), Secrets::new(&[8; 32]));
+        let at = Instant(0);
+        assert_eq!(s.isn(&tuple(1), at), Secrets::new(&[7; 32]).isn(&tuple(1), at));
+        assert_ne!(s.isn(&tuple(1), at), t.isn(&tuple(1), at));
+        assert_ne!(s.isn(&tuple(1), at), s.isn(&tuple(2), at));
+        assert_ne!(s.ts_offset(&tuple(1)), s.ts_offset(&tuple(2)));
+    }
+
+    #[test]
+    fn every_byte_of_the_seed_matters() {
+        let base = Secrets::new(&[0; 32]).tuple_hash(&tuple(1));
+        for i in 0..32 {
+            let mut seed = [0u8; 32];
+            seed[i] = 1;
+            assert_ne!(Secrets::new(&seed).tuple_hash(&tuple(1)), base, "byte {i}");
+        }
+    }
+}

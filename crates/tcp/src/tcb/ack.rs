@@ -1,0 +1,271 @@
+//! What an acknowledgment means: SND.UNA, SACK, loss recovery, congestion window (RFC 9293 3.10.7.4 fifth check,
+//! RFC 5681, RFC 6675, RFC 6582). Linux's PRR, RACK and CUBIC are to take the place of `recovery` and `grow`.
+
+use super::{CaState, Ctx, Effects, Segment, Tcb, Transfer};
+use crate::Instant;
+use crate::seq::Seq;
+use hearken_abi::{Counter, DropReason};
+use hearken_wire::Flags;
+
+/// SACKed ranges that are remembered; what a peer sends beyond is acknowledged but not noted.
+const MAX_RANGES: usize = 1024;
+/// RFC 5681 3.2: duplicates that mean loss.
+const DUP_THRESH: u32 = 3;
+
+impl Transfer {
+    /// The stream offset of `s`, where `una` stands at `una64`.
+    fn offset(&self, una: Seq, s: Seq) -> u64 {
+        self.una64 + u64::from(s.distance(una))
+    }
+}
+
+impl Tcb {
+    /// Takes the acknowledgment of an acceptable segment. `None`: the segment is to be dropped.
+    pub(super) fn input_ack(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Option<Effects> {
+        if seg.ack.after(self.snd.nxt) {
+            // RFC 9293 wants an ACK here; Linux is silent (`TCP_ACK_UNSENT_DATA`).
+            cx.drops.record(DropReason::TcpAckUnsentData);
+            return None;
+        }
+        if seg.ack.before(self.snd.una) {
+            // RFC 5961 5.2; Linux answers only what is older than any window we saw.
+            if seg.ack.before(self.snd.una - 0xffff_u32.max(self.snd.wnd)) {
+                cx.drops.record(DropReason::TcpTooOldAck);
+                self.oow_ack(cx);
+                return None;
+            }
+            return Some(Effects::NONE);
+        }
+        let acked = seg.ack - self.snd.una;
+        let flight_before = self.snd.nxt - self.snd.una;
+        let window_moved = self.update_window(seg);
+        if self.xfer.is_none() {
+            return Some(Effects::NONE);
+        }
+        let mut fx = Effects::NONE;
+        if acked > 0 {
+            fx |= self.advance_una(cx, seg.ack, acked);
+        }
+        let fresh_sack = self.take_sack(cx, seg);
+        let pure = seg.len == 0 && !seg.flags.contains(Flags::FIN) && !window_moved;
+        self.recovery(cx, acked, fresh_sack, pure && flight_before > 0);
+        if acked > 0 && self.xfer.as_ref().is_some_and(|x| x.ca != CaState::Recovery) {
+            self.grow(acked, flight_before);
+        }
+        self.rearm_rto(cx, acked > 0);
+        Some(fx)
+    }
+
+    /// RFC 9293 3.10.7.4: SND.WND follows the newest segment. Returns whether it changed.
+    fn update_window(&mut self, seg: &Segment<'_>) -> bool {
+        let wnd = u32::from(seg.window) << self.snd_wscale();
+        let newer = seg.ack.after(self.snd.una)
+            || seg.seq.after(self.snd.wl1)
+            || seg.seq == self.snd.wl1 && wnd > self.snd.wnd;
+        if !newer {
+            return false;
+        }
+        self.snd.wl1 = seg.seq;
+        core::mem::replace(&mut self.snd.wnd, wnd) != wnd
+    }
+
+    /// Bytes up to `ack` have arrived.
+    fn advance_una(&mut self, cx: &mut Ctx<'_>, ack: Seq, acked: u32) -> Effects {
+        let una = self.snd.una;
+        self.snd.una = ack;
+        let mut sample = None;
+        let mut fin_acked = false;
+        if let Some(x) = &mut self.xfer {
+            let bytes = (acked as usize).min(x.send.len());
+            fin_acked = acked as usize > bytes && self.flags & Self::FIN_SENT != 0;
+            x.send.acked(cx.pool, bytes);
+            x.una64 += u64::from(acked);
+            x.sacked.trim_below(x.una64);
+            if let Some((end, at)) = x.timed
+                && end.at_or_before(ack)
+            {
+                sample = Some(cx.now.micros_since(at));
+                x.timed = None;
+            }
+            x.high_rxt = x.high_rxt.max(ack);
+            if x.lost_edge.before(ack) {
+                x.lost_edge = ack;
+            }
+            if x.snd_sml.before(una) {
+                x.snd_sml = ack;
+            }
+            (x.retries, x.backoff) = (0, 0);
+        }
+        if let Some(us) = sample {
+            self.rtt.sample(us);
+        }
+        if fin_acked {
+            self.flags |= Self::FIN_ACKED;
+        }
+        Effects::WRITE
+    }
+
+    /// Notes SACK blocks (RFC 2018). Returns whether they told anything new.
+    fn take_sack(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> bool {
+        if !self.has(Self::SACK_OK) {
+            return false;
+        }
+        let (una, nxt) = (self.snd.una, self.snd.nxt);
+        let Some(x) = &mut self.xfer else { return false };
+        let mut fresh = 0;
+        for (from, to) in seg.options.sack.iter() {
+            let (from, to) = (Seq(from), Seq(to));
+            if !from.before(to) || to.after(nxt) || to.at_or_before(una) {
+                if to.at_or_before(una) && from.before(to) {
+                    cx.mib.inc(Counter::TcpdsackRecv);
+                } else {
+                    cx.mib.inc(Counter::TcpsackDiscard);
+                }
+                continue;
+            }
+            if x.sacked.len() < MAX_RANGES {
+                let (a, b) = (x.offset(una, from.max(una)), x.offset(una, to));
+                fresh += x.sacked.insert(a, b);
+            }
+        }
+        if fresh > 0 {
+            self.update_lost_edge();
+        }
+        fresh > 0
+    }
+
+    /// RFC 6675 IsLost: what lies below more than two segments of SACKed bytes is lost.
+    fn update_lost_edge(&mut self) {
+        let (una, mss) = (self.snd.una, u64::from(self.mss));
+        let Some(x) = &mut self.xfer else { return };
+        if x.ca == CaState::Loss {
+            return;
+        }
+        let mut above = 0;
+        for (a, b) in x.sacked.iter().rev() {
+            above += b - a;
+            if above > u64::from(DUP_THRESH - 1) * mss {
+                let edge = una + (a - x.una64) as u32;
+                x.lost_edge = x.lost_edge.max(edge);
+                return;
+            }
+        }
+    }
+
+    /// Enters, continues and leaves recovery.
+    fn recovery(&mut self, cx: &mut Ctx<'_>, acked: u32, fresh_sack: bool, maybe_dup: bool) {
+        let (una, nxt, mss) = (self.snd.una, self.snd.nxt, u32::from(self.mss));
+        let sack_ok = self.has(Self::SACK_OK);
+        let Some(x) = &mut self.xfer else { return };
+        if acked > 0 {
+            x.dupacks = 0;
+            if x.ca != CaState::Open && una.at_or_after(x.recover) {
+                x.ca = CaState::Open;
+                self.cwnd = self.cwnd.min(self.ssthresh).max(2);
+            } else if x.ca == CaState::Recovery && !sack_ok {
+                // RFC 6582 3.2 step 3: a partial ACK names the next hole.
+                x.high_rxt = una;
+                x.lost_edge = una + mss;
+            }
+        } else if maybe_dup && (fresh_sack || !sack_ok && una != nxt) {
+            x.dupacks += 1;
+            if !sack_ok && x.ca == CaState::Open && x.dupacks >= DUP_THRESH {
+                x.lost_edge = una + mss;
+            }
+        }
+        if x.ca == CaState::Open && x.lost_edge.after(una) && una != nxt {
+            x.ca = CaState::Recovery;
+            x.recover = nxt;
+            x.high_rxt = una;
+            x.timed = None;
+            self.ssthresh = (self.cwnd / 2).max(2);
+            self.cwnd = self.ssthresh;
+            cx.mib.inc(if sack_ok { Counter::TcpSackRecovery } else { Counter::TcpRenoRecovery });
+        }
+    }
+
+    /// Slow start and congestion avoidance (RFC 5681 3.1), only while the window is what holds us back.
+    fn grow(&mut self, acked: u32, flight_before: u32) {
+        let mss = u32::from(self.mss.max(1));
+        let used = flight_before.div_ceil(mss);
+        let segments = acked.div_ceil(mss);
+        if self.cwnd < self.ssthresh {
+            if used * 2 >= self.cwnd {
+                self.cwnd = (self.cwnd + segments).min(1 << 20);
+            }
+            return;
+        }
+        if used < self.cwnd {
+            return;
+        }
+        let cwnd = self.cwnd;
+        if let Some(x) = &mut self.xfer {
+            x.cwnd_cnt += segments;
+            if x.cwnd_cnt >= cwnd {
+                x.cwnd_cnt -= cwnd;
+                self.cwnd = (cwnd + 1).min(1 << 20);
+            }
+        }
+    }
+
+    /// Bytes believed to be in the network (RFC 6675 SetPipe).
+    pub(super) fn pipe(&self) -> u32 {
+        let out = self.snd.nxt - self.snd.una;
+        let Some(x) = &self.xfer else { return out };
+        if x.ca == CaState::Open && x.sacked.is_empty() {
+            return out;
+        }
+        let from = x.offset(self.snd.una, x.high_rxt.max(self.snd.una));
+        let edge = x.offset(self.snd.una, x.lost_edge);
+        let mut lost = edge.saturating_sub(from);
+        for (a, b) in x.sacked.iter() {
+            if a >= edge {
+                break;
+            }
+            lost = lost.saturating_sub(b.min(edge).saturating_sub(a.max(from)));
+        }
+        let sacked = x.sacked.total() + u64::from(x.dupacks) * u64::from(self.mss) * u64::from(!self.has(Self::SACK_OK));
+        u64::from(out).saturating_sub(sacked).saturating_sub(lost) as u32
+    }
+
+    /// The next hole to be sent again, at most `most` bytes of it (RFC 6675 NextSeg rule 1).
+    pub(super) fn next_hole(&self, most: u32) -> Option<(Seq, u32)> {
+        let x = self.xfer.as_ref()?;
+        if x.ca == CaState::Open {
+            return None;
+        }
+        let una = self.snd.una;
+        let mut at = x.offset(una, x.high_rxt.max(una));
+        let edge = x.offset(una, x.lost_edge);
+        if let Some((_, end)) = x.sacked.containing(at) {
+            at = end;
+        }
+        if at >= edge {
+            return None;
+        }
+        let end = x.sacked.at_or_after(at).map_or(edge, |(a, _)| a.min(edge)).min(at + u64::from(most));
+        Some((una + (at - x.una64) as u32, (end - at) as u32))
+    }
+
+    /// Restarts, or stops, the retransmission timer (RFC 6298 5.2, 5.3).
+    pub(super) fn rearm_rto(&mut self, cx: &mut Ctx<'_>, progress: bool) {
+        let outstanding = self.snd.nxt != self.snd.una;
+        let rto = self.rtt.rto();
+        let blocked = !outstanding && self.blocked_by_window();
+        let Some(x) = &mut self.xfer else { return };
+        if outstanding {
+            if progress || x.rto_at == Instant::FAR {
+                x.rto_at = cx.now + rto * (1 << x.backoff.min(16));
+            }
+        } else if blocked {
+            // The persist timer (RFC 9293 3.8.6.1).
+            if x.rto_at == Instant::FAR || progress {
+                x.rto_at = cx.now + rto;
+            }
+        } else {
+            x.rto_at = Instant::FAR;
+            (x.retries, x.backoff) = (0, 0);
+        }
+        self.rearm();
+    }
+}

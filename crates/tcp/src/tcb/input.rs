@@ -1,0 +1,418 @@
+//! SEGMENT ARRIVES (RFC 9293 3.10.7, in Linux's order: `tcp_validate_incoming`, `tcp_rcv_state_process`).
+
+use super::{Ctx, Effects, Segment, SoError, Tcb};
+use crate::rtt::TIMEOUT_INIT;
+use crate::seq::Seq;
+use core::time::Duration;
+use hearken_abi::{Counter, DropReason, TcpState};
+use hearken_wire::Flags;
+
+/// Linux's `TCP_DELACK_MIN`: how long an ACK may wait for company.
+const DELACK: Duration = Duration::from_millis(40);
+/// Linux's `TCP_PAWS_24DAYS`, in milliseconds.
+const PAWS_24DAYS_MS: u32 = 24 * 24 * 3600 * 1000;
+
+impl Tcb {
+    /// Takes a segment that belongs to this connection.
+    pub fn input(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+        match self.state {
+            TcpState::SynSent => self.input_syn_sent(cx, seg),
+            TcpState::Close | TcpState::Listen | TcpState::TimeWait | TcpState::NewSynRecv => {
+                cx.drops.record(DropReason::TcpClose);
+                Effects::NONE
+            }
+            _ => self.input_synchronized(cx, seg),
+        }
+    }
+
+    /// RFC 9293 3.10.7.3; Linux `tcp_rcv_synsent_state_process`.
+    fn input_syn_sent(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+        let ack = seg.flags.contains(Flags::ACK);
+        if ack && (seg.ack.at_or_before(self.snd.una) || seg.ack.after(self.snd.nxt)) {
+            cx.drops.record(DropReason::TcpInvalidAckSequence);
+            return if seg.flags.contains(Flags::RST) { Effects::NONE } else { Effects::RESET_PEER };
+        }
+        if seg.flags.contains(Flags::RST) {
+            cx.drops.record(DropReason::TcpReset);
+            if !ack {
+                return Effects::NONE;
+            }
+            cx.mib.inc(Counter::TcpAttemptFails);
+            return self.done(cx, Some(SoError::Refused));
+        }
+        if !seg.flags.contains(Flags::SYN) {
+            cx.drops.record(DropReason::TcpFlags);
+            return Effects::NONE;
+        }
+        self.take_syn(cx, seg);
+        let rtt_known = self.xfer.as_ref().is_some_and(|x| x.retries == 0);
+        if !ack {
+            // Simultaneous open: RFC 9293 3.5, figure 7.
+            self.set_state(cx, TcpState::SynRecv);
+            self.snd.nxt = self.snd.una;
+            self.flags |= Self::SYN_NOW;
+            return Effects::NONE;
+        }
+        if rtt_known {
+            let sent = self.xfer.as_ref().and_then(|x| x.timed).map(|t| t.1);
+            if let Some(sent) = sent {
+                self.rtt.sample(cx.now.micros_since(sent));
+            }
+        }
+        self.snd.una = seg.ack;
+        self.snd.wl1 = seg.seq;
+        self.establish(cx, seg);
+        self.flags |= Self::ACK_NOW;
+        Effects::ESTABLISHED | Effects::WRITE
+    }
+
+    /// Adopts what the peer's SYN says.
+    fn take_syn(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) {
+        let o = &seg.options;
+        self.rcv.nxt = seg.seq + 1;
+        self.rcv.wup = self.rcv.nxt;
+        self.snd.wnd = u32::from(seg.window);
+        match o.wscale.filter(|_| self.has(Self::WSCALE_OK)) {
+            Some(w) => self.wscales = self.wscales & 0xf0 | w.min(14),
+            None => {
+                self.set(Self::WSCALE_OK, false);
+                self.wscales = 0;
+                self.rcv.wnd = self.rcv.wnd.min(65535);
+            }
+        }
+        self.set(Self::SACK_OK, self.has(Self::SACK_OK) && o.sack_permitted);
+        let ts = o.timestamps.filter(|_| self.has(Self::TSTAMP_OK));
+        self.set(Self::TSTAMP_OK, ts.is_some());
+        if let Some((val, _)) = ts {
+            self.ts_recent = val;
+            self.ts_recent_ms = cx.now.millis32();
+        }
+        // RFC 9293 3.7.1: no option means 536; Linux never goes under tcp_min_snd_mss.
+        let peer = u32::from(o.mss.unwrap_or(536)).max(cx.sysctls.tcp_min_snd_mss);
+        let head = if self.has(Self::TSTAMP_OK) { 12 } else { 0 };
+        self.mss = (peer.min(u32::from(self.mss)) - head).max(36) as u16;
+        self.rcv_mss = self.mss.clamp(88, 536);
+    }
+
+    /// Enters ESTABLISHED with the SYN acknowledged.
+    fn establish(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) {
+        let una = self.snd.una;
+        self.snd.nxt = una;
+        self.set_state(cx, TcpState::Established);
+        let scale = if seg.flags.contains(Flags::SYN) { 0 } else { self.snd_wscale() };
+        self.snd.wnd = u32::from(seg.window) << scale;
+        self.cwnd = 10;
+        let x = self.xfer(cx);
+        (x.recover, x.lost_edge, x.high_rxt, x.snd_sml) = (una, una, una, una);
+        (x.timed, x.retries, x.backoff) = (None, 0, 0);
+        x.rto_at = crate::Instant::FAR;
+        x.dupacks = 0;
+        self.arm_keepalive(cx);
+        self.rearm();
+    }
+
+    /// SYN_RECV (simultaneous open only) and every later state: RFC 9293 3.10.7.4.
+    fn input_synchronized(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+        if !self.acceptable(cx, seg) {
+            return Effects::NONE;
+        }
+        if seg.flags.contains(Flags::RST) {
+            return self.input_reset(cx, seg);
+        }
+        if seg.flags.contains(Flags::SYN) {
+            // RFC 5961 4.2: never trust a SYN in a synchronized state.
+            cx.mib.inc(Counter::TcpSynChallenge);
+            cx.drops.record(DropReason::TcpInvalidSyn);
+            self.challenge_ack(cx);
+            return Effects::NONE;
+        }
+        if !seg.flags.contains(Flags::ACK) {
+            cx.drops.record(DropReason::TcpFlags);
+            return Effects::NONE;
+        }
+        let mut fx = Effects::NONE;
+        if self.state == TcpState::SynRecv {
+            if seg.ack != self.snd.nxt {
+                cx.drops.record(DropReason::TcpInvalidAckSequence);
+                return Effects::RESET_PEER;
+            }
+            self.snd.una = seg.ack;
+            self.establish(cx, seg);
+            fx |= Effects::ESTABLISHED | Effects::WRITE;
+        }
+        let Some(acked) = self.input_ack(cx, seg) else { return fx };
+        fx |= acked;
+        if self.xfer.as_ref().is_some_and(|x| x.rto_at == crate::Instant::FAR) || self.xfer.is_none() {
+            self.arm_keepalive(cx);
+        }
+        fx |= self.our_fin_acked(cx);
+        if fx.has(Effects::CLOSED) {
+            return fx;
+        }
+        fx | self.input_text(cx, seg)
+    }
+
+    /// RFC 9293 3.10.7.4, first check, with RFC 7323 5.3 R1 (PAWS) before it as in Linux.
+    fn acceptable(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> bool {
+        let rst = seg.flags.contains(Flags::RST);
+        if let Some((val, _)) = seg.options.timestamps.filter(|_| self.has(Self::TSTAMP_OK)) {
+            // Linux lets a timestamp step back by one (`TCP_PAWS_WINDOW`).
+            let older = (val.wrapping_sub(self.ts_recent) as i32) < -1;
+            let stale = cx.now.millis32().wrapping_sub(self.ts_recent_ms) > PAWS_24DAYS_MS;
+            if older && !stale && !rst {
+                cx.mib.inc(Counter::PawsEstab);
+                cx.drops.record(DropReason::TcpRfc7323Paws);
+                self.oow_ack(cx);
+                return false;
+            }
+            if !older && seg.seq.at_or_before(self.rcv.wup) {
+                self.ts_recent = val;
+                self.ts_recent_ms = cx.now.millis32();
+            }
+        }
+        let right = self.rcv.nxt + self.rcv_window();
+        if seg.end().before(self.rcv.wup) || seg.seq.after(right) {
+            let reason =
+                if seg.end().before(self.rcv.wup) { DropReason::TcpOldSequence } else { DropReason::TcpInvalidSequence };
+            cx.drops.record(reason);
+            if !rst {
+                if seg.flags.contains(Flags::SYN) {
+                    cx.mib.inc(Counter::TcpSynChallenge);
+                    self.challenge_ack(cx);
+                } else {
+                    self.note_duplicate(cx, seg.seq, seg.end());
+                    self.oow_ack(cx);
+                }
+            }
+            return false;
+        }
+        true
+    }
+
+    /// RFC 5961 3.2: only an exact reset is believed, others draw a challenge ACK.
+    fn input_reset(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+        if seg.seq != self.rcv.nxt {
+            cx.drops.record(DropReason::TcpReset);
+            self.challenge_ack(cx);
+            return Effects::NONE;
+        }
+        self.reset(cx)
+    }
+
+    /// The peer, or ICMP in SYN_SENT's stead, ended the connection (Linux `tcp_reset`).
+    fn reset(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        cx.drops.record(DropReason::TcpReset);
+        if matches!(self.state, TcpState::Established | TcpState::CloseWait) {
+            cx.mib.inc(Counter::TcpEstabResets);
+        }
+        let error = match self.state {
+            TcpState::SynSent => SoError::Refused,
+            TcpState::CloseWait => SoError::Pipe,
+            _ => SoError::Reset,
+        };
+        self.done(cx, Some(error))
+    }
+
+    /// A definite error from the network while the connection was being opened (RFC 5461; Linux `tcp_v4_err`).
+    pub fn fail(&mut self, cx: &mut Ctx<'_>, error: SoError) -> Effects {
+        if !matches!(self.state, TcpState::SynSent | TcpState::SynRecv) {
+            return Effects::NONE;
+        }
+        cx.mib.inc(Counter::TcpAttemptFails);
+        self.done(cx, Some(error))
+    }
+
+    /// Answers with an ACK, at most once in `tcp_invalid_ratelimit` (Linux `tcp_oow_rate_limited`).
+    fn oow_ack(&mut self, cx: &mut Ctx<'_>) {
+        let (now, limit) = (cx.now.millis32().max(1), cx.sysctls.tcp_invalid_ratelimit);
+        if self.last_oow_ms != 0 && now.wrapping_sub(self.last_oow_ms) < limit {
+            let c = match self.state {
+                TcpState::FinWait2 => Counter::TcpAckSkippedFinWait2,
+                _ => Counter::TcpAckSkippedSeq,
+            };
+            cx.mib.inc(c);
+            return;
+        }
+        self.last_oow_ms = now;
+        self.flags |= Self::ACK_NOW;
+    }
+
+    fn challenge_ack(&mut self, cx: &mut Ctx<'_>) {
+        let (now, limit) = (cx.now.millis32().max(1), cx.sysctls.tcp_invalid_ratelimit);
+        if self.last_oow_ms != 0 && now.wrapping_sub(self.last_oow_ms) < limit {
+            cx.mib.inc(Counter::TcpAckSkippedChallenge);
+            return;
+        }
+        self.last_oow_ms = now;
+        cx.mib.inc(Counter::TcpChallengeAck);
+        self.flags |= Self::ACK_NOW;
+    }
+
+    /// A segment that was here before: counted, and reported by D-SACK (RFC 2883).
+    fn note_duplicate(&mut self, cx: &mut Ctx<'_>, from: Seq, to: Seq) {
+        if from != to && from.before(self.rcv.nxt) {
+            cx.mib.inc(Counter::DelayedAckLost);
+            if self.has(Self::SACK_OK) && cx.sysctls.tcp_dsack != 0 {
+                let end = to.min(self.rcv.nxt);
+                cx.mib.inc(Counter::TcpdsackOldSent);
+                self.xfer(cx).dsack = Some((from, end));
+            }
+        }
+    }
+
+    /// What our acknowledged FIN means (RFC 9293 3.10.7.4, fifth check).
+    fn our_fin_acked(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        if !self.has(Self::FIN_ACKED) {
+            return Effects::NONE;
+        }
+        match self.state {
+            TcpState::FinWait1 => {
+                self.set_state(cx, TcpState::FinWait2);
+                if self.owner == super::NONE { Effects::FIN_WAIT2 } else { Effects::WRITE }
+            }
+            TcpState::Closing => Effects::TIME_WAIT,
+            TcpState::LastAck => self.done(cx, None),
+            _ => Effects::NONE,
+        }
+    }
+
+    /// RFC 9293 3.10.7.4, seventh and eighth check: payload and FIN.
+    fn input_text(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+        let fin = seg.flags.contains(Flags::FIN);
+        if seg.len == 0 && !fin {
+            return Effects::NONE;
+        }
+        if !matches!(self.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2) {
+            // The peer's FIN came already: nothing may follow it.
+            cx.drops.record(DropReason::TcpOldData);
+            self.flags |= Self::ACK_NOW;
+            return Effects::NONE;
+        }
+        // Data for a socket that nobody reads any more is answered by a reset (RFC 2525 2.17; Linux TCPAbortOnData).
+        if seg.len > 0
+            && self.has(Self::RCV_SHUT | Self::SND_SHUT)
+            && self.owner == super::NONE
+            && (seg.seq + seg.len).after(self.rcv.nxt)
+        {
+            cx.mib.inc(Counter::TcpAbortOnData);
+            cx.drops.record(DropReason::TcpAbortOnData);
+            return self.done(cx, Some(SoError::Reset)) | Effects::RESET_PEER;
+        }
+        let mut fx = Effects::NONE;
+        let data_end = seg.seq + seg.len;
+        if seg.len > 0 {
+            fx |= self.take_data(cx, seg, data_end);
+        }
+        if fin && data_end == self.rcv.nxt {
+            fx |= self.take_fin(cx);
+        } else if fin && data_end.after(self.rcv.nxt) {
+            // The FIN lies beyond a hole: the peer sends it again.
+            self.flags |= Self::ACK_NOW;
+        }
+        fx
+    }
+
+    fn take_data(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>, data_end: Seq) -> Effects {
+        if data_end.at_or_before(self.rcv.nxt) {
+            cx.drops.record(DropReason::TcpOldData);
+            self.note_duplicate(cx, seg.seq, data_end);
+            self.flags |= Self::ACK_NOW;
+            return Effects::NONE;
+        }
+        let right = self.rcv.nxt + self.rcv_window();
+        let skip = self.rcv.nxt.distance(seg.seq);
+        let over = data_end.distance(right);
+        if over > 0 {
+            cx.drops.record(DropReason::TcpOverwindow);
+            self.flags |= Self::ACK_NOW;
+        }
+        let take = (seg.len - skip).saturating_sub(over);
+        if take == 0 {
+            cx.mib.inc(Counter::TcpZeroWindowDrop);
+            return Effects::NONE;
+        }
+        let mut pieces: [&[u8]; 24] = [&[]; 24];
+        let n = clip(seg.data, skip as usize, take as usize, &mut pieces);
+        let (nxt, wup, first) = (self.rcv.nxt, self.rcv.wup, seg.seq + skip);
+        let two_segments = u32::from(self.rcv_mss);
+        self.rcv_mss = self.rcv_mss.max(seg.len.min(u32::from(self.mss.max(536))) as u16);
+        let pingpong = self.has(Self::ACK_NOW);
+        let x = self.xfer(cx);
+        let had_holes = x.recv.has_holes();
+        let distance = first.distance(nxt);
+        let grown = x.recv.insert(cx.pool, distance, &pieces[..n]);
+        if distance > 0 {
+            x.newest = Some(first);
+            x.dsack = None;
+            cx.mib.inc(Counter::TcpofoQueue);
+            // RFC 5681 4.2: a segment beyond a hole is acknowledged at once.
+            self.flags |= Self::ACK_NOW;
+            return Effects::NONE;
+        }
+        self.rcv.nxt += grown;
+        let now_ack = {
+            let nxt = self.rcv.nxt;
+            let holes = had_holes;
+            let x = self.xfer(cx);
+            if !x.recv.has_holes() {
+                x.newest = None;
+            }
+            let quick = x.quick > 0;
+            x.quick = x.quick.saturating_sub(1);
+            // RFC 1122 4.2.3.2: at least every second full segment; a filled hole at once.
+            quick || holes || nxt - wup > two_segments || pingpong
+        };
+        if now_ack {
+            self.flags |= Self::ACK_NOW;
+        } else {
+            let at = cx.now + DELACK;
+            let x = self.xfer(cx);
+            x.delack_at = x.delack_at.min(at);
+            self.rearm();
+        }
+        Effects::READ
+    }
+
+    /// The peer's FIN, in order.
+    fn take_fin(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        self.rcv.nxt += 1;
+        self.flags |= Self::RCV_SHUT | Self::ACK_NOW;
+        match self.state {
+            TcpState::Established | TcpState::SynRecv => {
+                self.set_state(cx, TcpState::CloseWait);
+                Effects::READ
+            }
+            // Simultaneous close: RFC 9293 3.6, case 3.
+            TcpState::FinWait1 => {
+                self.set_state(cx, TcpState::Closing);
+                Effects::READ
+            }
+            _ => Effects::READ | Effects::TIME_WAIT,
+        }
+    }
+
+    /// Starts the retransmission timer of a SYN (one second, doubled each time: RFC 6298 2.1).
+    pub(super) fn arm_syn(&mut self, cx: &mut Ctx<'_>) {
+        let now = cx.now;
+        let x = self.xfer(cx);
+        x.rto_at = now + TIMEOUT_INIT * (1 << x.backoff.min(7));
+        self.rearm();
+    }
+}
+
+/// The bytes `skip..skip + take` of `data`, as slices.
+fn clip<'a>(data: &[&'a [u8]], mut skip: usize, mut take: usize, out: &mut [&'a [u8]]) -> usize {
+    let mut n = 0;
+    for piece in data {
+        let s = skip.min(piece.len());
+        skip -= s;
+        let rest = &piece[s..];
+        let rest = &rest[..rest.len().min(take)];
+        take -= rest.len();
+        if let Some(slot) = out.get_mut(n).filter(|_| !rest.is_empty()) {
+            *slot = rest;
+            n += 1;
+        }
+    }
+    n
+}

@@ -1,0 +1,490 @@
+//! The control block of one connection (RFC 9293 3.3.1; Linux `tcp_sock`), from SYN_SENT or the completed handshake
+//! to its end. Listeners, request socks and TIME_WAIT socks are types of their own.
+//!
+//! Order of calls: the owner hands segments to [`Tcb::input`], expired timers to [`Tcb::on_timer`], and user calls to
+//! the methods in `user.rs`; after any of them it fetches what must leave with [`Tcb::poll_output`] until that is
+//! `None`, and re-reads [`Tcb::timer_at`]. What else happened comes back as [`Effects`].
+
+mod ack;
+mod input;
+mod output;
+mod timer;
+mod user;
+mod window;
+
+use crate::addr::{Family, Tuple};
+use crate::buffer::{Pool, RecvBuffer, SendBuffer};
+use crate::mib::{Drops, Mib};
+use crate::ranges::Ranges;
+use crate::request::RequestSock;
+use crate::rtt::Rtt;
+use crate::seq::Seq;
+use crate::sysctls::Sysctls;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use core::ops::{BitOr, BitOrAssign};
+use hearken_abi::{Counter, TcpState};
+use hearken_wire::Flags;
+use hearken_wire::tcp::Options;
+
+pub use output::Output;
+pub use user::SendRoom;
+pub use window::initial_window;
+
+/// No slot: an index that points nowhere.
+pub const NONE: u32 = u32::MAX;
+
+/// A connection: who speaks, and the control block.
+#[derive(Debug)]
+pub struct Connection<F: Family> {
+    /// The control block.
+    pub tcb: Tcb,
+    /// The four-tuple.
+    pub tuple: Tuple<F>,
+}
+
+/// What every step of TCP may touch besides its own control block.
+#[derive(Debug)]
+pub struct Ctx<'a> {
+    /// The caller's time.
+    pub now: Instant,
+    /// The namespace's counters.
+    pub mib: &'a mut Mib,
+    /// The namespace's drop reasons.
+    pub drops: &'a mut Drops,
+    /// The namespace's sysctls.
+    pub sysctls: &'a Sysctls,
+    /// The namespace's buffer chunks.
+    pub pool: &'a mut Pool,
+}
+
+/// A segment that came in, after the checks that need no connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// SEG.SEQ
+    pub seq: Seq,
+    /// SEG.ACK
+    pub ack: Seq,
+    /// Control bits.
+    pub flags: Flags,
+    /// SEG.WND as on the wire.
+    pub window: u16,
+    /// Options.
+    pub options: Options,
+    /// The payload in pieces.
+    pub data: &'a [&'a [u8]],
+    /// Bytes of payload.
+    pub len: u32,
+}
+
+impl Segment<'_> {
+    /// The sequence number behind the segment, SYN and FIN counted.
+    pub fn end(&self) -> Seq {
+        self.seq
+            + self.len
+            + u32::from(self.flags.contains(Flags::SYN))
+            + u32::from(self.flags.contains(Flags::FIN))
+    }
+}
+
+/// What a step meant for the owner of the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Effects(u16);
+
+impl Effects {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Readability may have changed: data, FIN or an error.
+    pub const READ: Self = Self(1);
+    /// Writability may have changed.
+    pub const WRITE: Self = Self(2);
+    /// The handshake completed.
+    pub const ESTABLISHED: Self = Self(4);
+    /// The peer's FIN was taken in order and ours is acknowledged: a TIME_WAIT sock takes over.
+    pub const TIME_WAIT: Self = Self(8);
+    /// The state is CLOSE now: leave the established hash.
+    pub const CLOSED: Self = Self(16);
+    /// Answer the segment with a reset.
+    pub const RESET_PEER: Self = Self(32);
+    /// Our FIN is acknowledged and nobody holds the socket: Linux lets a TIME_WAIT sock wait in FIN_WAIT2.
+    pub const FIN_WAIT2: Self = Self(64);
+
+    /// Whether all of `e` are set.
+    pub const fn has(self, e: Self) -> bool {
+        self.0 & e.0 == e.0
+    }
+}
+impl BitOr for Effects {
+    type Output = Self;
+    fn bitor(self, o: Self) -> Self {
+        Self(self.0 | o.0)
+    }
+}
+impl BitOrAssign for Effects {
+    fn bitor_assign(&mut self, o: Self) {
+        self.0 |= o.0;
+    }
+}
+
+/// A pending socket error, as `SO_ERROR` and the next call report it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum SoError {
+    /// A reset answered our SYN.
+    Refused = 1,
+    /// A reset ended the connection.
+    Reset,
+    /// Data or SYN went unanswered for too long.
+    TimedOut,
+    /// ICMP host unreachable, or the route says so.
+    HostUnreach,
+    /// ICMP network unreachable.
+    NetUnreach,
+    /// ICMP protocol unreachable.
+    NoProtoOpt,
+    /// ICMP: communication administratively prohibited.
+    Access,
+    /// A reset came after the peer had closed.
+    Pipe,
+}
+
+/// SND.*: what we send.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Snd {
+    /// Oldest unacknowledged.
+    pub una: Seq,
+    /// Next to send.
+    pub nxt: Seq,
+    /// The peer's window, scaled.
+    pub wnd: u32,
+    /// Sequence number of the segment that last updated the window.
+    pub wl1: Seq,
+}
+
+/// RCV.*: what we take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rcv {
+    /// Next expected.
+    pub nxt: Seq,
+    /// RCV.NXT when the window was last told to the peer.
+    pub wup: Seq,
+    /// The window told then, scaled.
+    pub wnd: u32,
+}
+
+/// Where loss recovery stands (Linux `icsk_ca_state`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CaState {
+    /// Nothing is known to be lost.
+    #[default]
+    Open,
+    /// Fast retransmit.
+    Recovery,
+    /// After a retransmission timeout.
+    Loss,
+}
+
+/// What exists once a connection has something to move. Allocated on first need.
+#[derive(Debug)]
+pub struct Transfer {
+    pub(crate) send: SendBuffer,
+    pub(crate) recv: RecvBuffer,
+    /// SACKed stream offsets; `una64` is the offset of `snd.una`.
+    pub(crate) sacked: Ranges,
+    pub(crate) una64: u64,
+    /// Recovery ends when this is acknowledged.
+    pub(crate) recover: Seq,
+    /// Everything unSACKed below is taken for lost.
+    pub(crate) lost_edge: Seq,
+    /// Retransmitted up to here in this recovery.
+    pub(crate) high_rxt: Seq,
+    /// End of the last segment below MSS that we sent (Minshall's Nagle).
+    pub(crate) snd_sml: Seq,
+    /// The segment being timed: its end, and when it left.
+    pub(crate) timed: Option<(Seq, Instant)>,
+    /// First byte of the newest segment beyond the hole.
+    pub(crate) newest: Option<Seq>,
+    /// A duplicate that the next ACK reports (RFC 2883).
+    pub(crate) dsack: Option<(Seq, Seq)>,
+    /// Retransmission, or window probe.
+    pub(crate) rto_at: Instant,
+    pub(crate) delack_at: Instant,
+    pub(crate) keepalive_at: Instant,
+    /// Growth of the receive buffer: bytes the program read since `drs_at`.
+    pub(crate) drs_copied: u32,
+    pub(crate) drs_at: Instant,
+    pub(crate) sndbuf: u32,
+    pub(crate) rcvbuf: u32,
+    /// The program set them: no growth.
+    pub(crate) sndbuf_locked: bool,
+    pub(crate) rcvbuf_locked: bool,
+    pub(crate) dupacks: u32,
+    pub(crate) cwnd_cnt: u32,
+    pub(crate) ca: CaState,
+    pub(crate) backoff: u8,
+    /// Unanswered retransmissions or probes.
+    pub(crate) retries: u8,
+    /// ACKs still to be sent at once after the start (Linux quick-ACK mode).
+    pub(crate) quick: u8,
+    pub(crate) probe: bool,
+}
+
+/// The hot part: one connection at rest is this and its tuple.
+#[derive(Debug)]
+pub struct Tcb {
+    /// The earliest deadline, [`Instant::FAR`] when none.
+    pub timer_at: Instant,
+    /// The earliest entry that the timer queue holds for this connection; the owner's.
+    pub timer_queued: Instant,
+    /// Buffers and everything that moves.
+    pub xfer: Option<Box<Transfer>>,
+    /// SND.*
+    pub snd: Snd,
+    /// RCV.*
+    pub rcv: Rcv,
+    /// TS.Recent
+    pub ts_recent: u32,
+    /// When TS.Recent was taken, in milliseconds.
+    pub ts_recent_ms: u32,
+    /// Added to our clock in timestamps.
+    pub ts_off: u32,
+    /// Round-trip time.
+    pub rtt: Rtt,
+    /// Congestion window in segments.
+    pub cwnd: u32,
+    /// Slow-start threshold in segments.
+    pub ssthresh: u32,
+    /// When we last answered an out-of-window segment, in milliseconds; 0 is never.
+    pub last_oow_ms: u32,
+    /// The owner's socket slot, or [`NONE`] for an orphan.
+    pub owner: u32,
+    /// The bind class that keeps our port.
+    pub bind: u32,
+    /// The largest payload of one segment, options not counted.
+    pub mss: u16,
+    /// The largest segment seen lately.
+    pub rcv_mss: u16,
+    /// The interface towards the peer.
+    pub iface: u16,
+    /// `Tcb::*` flag bits.
+    pub flags: u16,
+    /// The state.
+    pub state: TcpState,
+    /// Peer's window scale in the low half, ours in the high half.
+    pub wscales: u8,
+    /// SoError as a number, 0 for none.
+    pub(crate) error: u8,
+}
+
+impl Tcb {
+    /// Window scaling was agreed (in SYN_SENT: is offered).
+    pub const WSCALE_OK: u16 = 1;
+    /// SACK was agreed (offered).
+    pub const SACK_OK: u16 = 1 << 1;
+    /// Timestamps were agreed (offered).
+    pub const TSTAMP_OK: u16 = 1 << 2;
+    /// TCP_NODELAY.
+    pub const NODELAY: u16 = 1 << 3;
+    /// TCP_CORK.
+    pub const CORK: u16 = 1 << 4;
+    /// A FIN follows the last byte of the send buffer.
+    pub const FIN_QUEUED: u16 = 1 << 5;
+    /// An ACK must leave now.
+    pub const ACK_NOW: u16 = 1 << 6;
+    /// A SYN, or SYN-ACK, must leave now.
+    pub const SYN_NOW: u16 = 1 << 7;
+    /// Stands in the transmit list; the owner's.
+    pub const TX_QUEUED: u16 = 1 << 8;
+    /// The socket is AF_INET6 although the addresses are IPv4.
+    pub const MAPPED: u16 = 1 << 9;
+    /// shutdown(SHUT_RD) was called, or the peer's FIN came.
+    pub const RCV_SHUT: u16 = 1 << 10;
+    /// shutdown(SHUT_WR) was called.
+    pub const SND_SHUT: u16 = 1 << 11;
+    /// Not in the established hash any more.
+    pub const UNHASHED: u16 = 1 << 12;
+    /// SO_KEEPALIVE.
+    pub const KEEPALIVE: u16 = 1 << 13;
+    /// Our FIN has left: SND.NXT stands behind it.
+    pub const FIN_SENT: u16 = 1 << 14;
+    /// Our FIN is acknowledged.
+    pub const FIN_ACKED: u16 = 1 << 15;
+
+    /// Whether all the bits of `f` are set.
+    pub const fn has(&self, f: u16) -> bool {
+        self.flags & f == f
+    }
+    pub(crate) fn set(&mut self, f: u16, on: bool) {
+        if on {
+            self.flags |= f;
+        } else {
+            self.flags &= !f;
+        }
+    }
+
+    fn new(state: TcpState, iface: u16) -> Self {
+        Self {
+            timer_at: Instant::FAR,
+            timer_queued: Instant::FAR,
+            xfer: None,
+            snd: Snd::default(),
+            rcv: Rcv::default(),
+            ts_recent: 0,
+            ts_recent_ms: 0,
+            ts_off: 0,
+            rtt: Rtt::default(),
+            // RFC 6928: ten segments.
+            cwnd: 10,
+            ssthresh: u32::MAX >> 1,
+            last_oow_ms: 0,
+            owner: NONE,
+            bind: NONE,
+            mss: 536,
+            rcv_mss: 536,
+            iface,
+            flags: 0,
+            state,
+            wscales: 0,
+            error: 0,
+        }
+    }
+
+    /// An active open: the SYN leaves with the next [`Tcb::poll_output`].
+    pub fn connect(cx: &mut Ctx<'_>, iss: Seq, ts_off: u32, advmss: u16, iface: u16, rcvbuf: u32) -> Self {
+        let mut t = Self::new(TcpState::SynSent, iface);
+        t.snd = Snd { una: iss, nxt: iss, wnd: 0, wl1: Seq(0) };
+        t.ts_off = ts_off;
+        t.mss = advmss;
+        t.set(Self::TSTAMP_OK, cx.sysctls.tcp_timestamps != 0);
+        t.set(Self::SACK_OK, cx.sysctls.tcp_sack != 0);
+        t.set(Self::WSCALE_OK, cx.sysctls.tcp_window_scaling != 0);
+        let seg = advmss - if t.has(Self::TSTAMP_OK) { 12 } else { 0 };
+        let (wnd, scale) = initial_window(cx.sysctls, rcvbuf, seg, t.has(Self::WSCALE_OK));
+        t.rcv.wnd = wnd;
+        t.wscales = scale << 4;
+        t.flags |= Self::SYN_NOW;
+        t.xfer(cx);
+        cx.mib.inc(Counter::TcpActiveOpens);
+        t
+    }
+
+    /// A passive open whose handshake `seg` completes: the child of `req` (Linux `tcp_create_openreq_child`). The
+    /// payload and FIN of `seg` are still to be given to [`Tcb::input`].
+    pub fn accept<F: Family>(cx: &mut Ctx<'_>, req: &RequestSock<F>, seg: &Segment<'_>) -> Self {
+        let mut t = Self::new(TcpState::Established, req.iface);
+        let una = req.snt_isn + 1;
+        t.snd = Snd { una, nxt: una, wnd: 0, wl1: seg.seq };
+        t.rcv = Rcv { nxt: req.rcv_nxt(), wup: req.rcv_nxt(), wnd: u32::from(req.rcv_wnd) };
+        t.set(Self::WSCALE_OK, req.has(RequestSock::<F>::WSCALE_OK));
+        t.set(Self::SACK_OK, req.has(RequestSock::<F>::SACK_OK));
+        t.set(Self::TSTAMP_OK, req.has(RequestSock::<F>::TSTAMP_OK));
+        t.wscales = if t.has(Self::WSCALE_OK) { req.wscales } else { 0 };
+        t.snd.wnd = u32::from(seg.window) << t.snd_wscale();
+        (t.ts_recent, t.ts_off) = (req.ts_recent, req.ts_off);
+        t.ts_recent_ms = cx.now.millis32();
+        t.mss = req.mss - if t.has(Self::TSTAMP_OK) { 12 } else { 0 };
+        t.rcv_mss = t.mss.clamp(88, 536);
+        if req.num_retrans == 0 {
+            t.rtt.sample(((cx.now.0 / 1000) as u32).wrapping_sub(req.sent_us));
+        }
+        cx.mib.inc(Counter::TcpPassiveOpens);
+        cx.mib.inc(Counter::TcpCurrEstab);
+        t
+    }
+
+    /// The peer's window scale.
+    pub const fn snd_wscale(&self) -> u8 {
+        self.wscales & 15
+    }
+    /// Ours.
+    pub const fn rcv_wscale(&self) -> u8 {
+        self.wscales >> 4
+    }
+
+    /// The moving part, made on first use.
+    pub(crate) fn xfer(&mut self, cx: &Ctx<'_>) -> &mut Transfer {
+        let (una, rcv_mss, wnd) = (self.snd.una, self.rcv_mss, self.rcv.wnd);
+        self.xfer.get_or_insert_with(|| {
+            Box::new(Transfer {
+                send: SendBuffer::default(),
+                recv: RecvBuffer::default(),
+                sacked: Ranges::default(),
+                una64: 0,
+                recover: una,
+                lost_edge: una,
+                high_rxt: una,
+                snd_sml: una,
+                timed: None,
+                newest: None,
+                dsack: None,
+                rto_at: Instant::FAR,
+                delack_at: Instant::FAR,
+                keepalive_at: Instant::FAR,
+                drs_copied: 0,
+                drs_at: cx.now,
+                sndbuf: cx.sysctls.tcp_wmem[1],
+                rcvbuf: cx.sysctls.tcp_rmem[1],
+                sndbuf_locked: false,
+                rcvbuf_locked: false,
+                dupacks: 0,
+                cwnd_cnt: 0,
+                ca: CaState::Open,
+                backoff: 0,
+                retries: 0,
+                // Linux `tcp_incr_quickack`: half a window of segments, sixteen at the most.
+                quick: (wnd / (2 * u32::from(rcv_mss.max(1)))).clamp(2, 16) as u8,
+                probe: false,
+            })
+        })
+    }
+
+    /// Moves to `state`, keeping `Tcp.CurrEstab` right (Linux `tcp_set_state`).
+    pub(crate) fn set_state(&mut self, cx: &mut Ctx<'_>, state: TcpState) {
+        let counts = |s| matches!(s, TcpState::Established | TcpState::CloseWait);
+        match (counts(self.state), counts(state)) {
+            (false, true) => cx.mib.inc(Counter::TcpCurrEstab),
+            (true, false) => cx.mib.dec(Counter::TcpCurrEstab),
+            _ => {}
+        }
+        self.state = state;
+    }
+
+    /// To CLOSE, with `error` pending; timers stop, what was to be sent is forgotten (Linux `tcp_done`).
+    pub(crate) fn done(&mut self, cx: &mut Ctx<'_>, error: Option<SoError>) -> Effects {
+        if let Some(e) = error {
+            self.error = e as u8;
+        }
+        self.set_state(cx, TcpState::Close);
+        self.flags |= Self::RCV_SHUT | Self::SND_SHUT;
+        self.flags &= !(Self::ACK_NOW | Self::SYN_NOW);
+        if let Some(x) = &mut self.xfer {
+            x.send.clear(cx.pool);
+            x.sacked.clear();
+            x.probe = false;
+            (x.rto_at, x.delack_at, x.keepalive_at) = (Instant::FAR, Instant::FAR, Instant::FAR);
+        }
+        self.timer_at = Instant::FAR;
+        Effects::CLOSED | Effects::READ | Effects::WRITE
+    }
+
+    /// Returns every chunk to the pool.
+    pub fn release(&mut self, pool: &mut Pool) {
+        if let Some(mut x) = self.xfer.take() {
+            x.send.clear(pool);
+            x.recv.clear(pool);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::{V4, V6};
+
+    #[test]
+    fn connection_hot_part_fits_two_cache_lines() {
+        assert!(size_of::<Connection<V4>>() <= 128, "{}", size_of::<Connection<V4>>());
+        assert!(size_of::<Connection<V6>>() <= 152, "{}", size_of::<Connection<V6>>());
+        assert!(size_of::<Transfer>() <= 384, "{}", size_of::<Transfer>());
+    }
+}

@@ -1,0 +1,262 @@
+//! What leaves: SYN, lost segments, new data, FIN, probes, ACKs (RFC 9293 3.10.7.4, 3.8; Linux `tcp_write_xmit`).
+
+use super::{CaState, Ctx, NONE, Segment, Tcb};
+use crate::Instant;
+use crate::seq::Seq;
+use hearken_abi::{Counter, TcpState};
+use hearken_wire::Flags;
+use hearken_wire::tcp::Options;
+
+/// A segment to be sent; its payload is `len` bytes of the send buffer at `offset`.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// SEG.SEQ
+    pub seq: Seq,
+    /// SEG.ACK
+    pub ack: Seq,
+    /// Control bits.
+    pub flags: Flags,
+    /// SEG.WND as it goes on the wire.
+    pub window: u16,
+    /// Options.
+    pub options: Options,
+    /// Where the payload begins, from SND.UNA.
+    pub offset: usize,
+    /// Bytes of payload.
+    pub len: usize,
+    /// Payload of one segment when this is several in one (GSO), else 0.
+    pub gso_size: u16,
+}
+
+impl Tcb {
+    /// The next segment to send, at most `room` bytes of payload (the largest super-frame that the device takes; less
+    /// than one MSS means one MSS). `None`: nothing may leave now.
+    pub fn poll_output(&mut self, cx: &mut Ctx<'_>, room: usize) -> Option<Output> {
+        if self.has(Self::SYN_NOW) {
+            return Some(self.output_syn(cx));
+        }
+        if let Some(out) = self.output_data(cx, room) {
+            return Some(out);
+        }
+        if self.xfer.as_mut().is_some_and(|x| core::mem::take(&mut x.probe)) {
+            // Linux probes with an old sequence number and no data: the peer must answer.
+            cx.mib.inc(Counter::TcpWinProbe);
+            let seq = self.snd.una - 1;
+            return Some(self.finish(cx, seq, Flags::ACK, 0, 0, 0));
+        }
+        if self.has(Self::ACK_NOW) {
+            let seq = self.snd.nxt;
+            return Some(self.finish(cx, seq, Flags::ACK, 0, 0, 0));
+        }
+        None
+    }
+
+    fn output_syn(&mut self, cx: &mut Ctx<'_>) -> Output {
+        self.flags &= !Self::SYN_NOW;
+        let again = self.snd.nxt != self.snd.una;
+        let syn_ack = self.state == TcpState::SynRecv;
+        self.snd.nxt = self.snd.una + 1;
+        let mut options = Options { mss: Some(self.mss), ..Options::default() };
+        options.sack_permitted = self.has(Self::SACK_OK);
+        options.wscale = self.has(Self::WSCALE_OK).then_some(self.rcv_wscale());
+        options.timestamps = self.timestamps(cx);
+        if again {
+            cx.mib.inc(Counter::TcpRetransSegs);
+            cx.mib.inc(Counter::TcpSynRetrans);
+        }
+        let (now, end) = (cx.now, self.snd.nxt);
+        let x = self.xfer(cx);
+        if !again {
+            x.timed = Some((end, now));
+        }
+        if x.rto_at == Instant::FAR {
+            self.arm_syn(cx);
+        }
+        cx.mib.inc(Counter::TcpOutSegs);
+        Output {
+            seq: self.snd.una,
+            ack: if syn_ack { self.rcv.nxt } else { Seq(0) },
+            flags: if syn_ack { Flags::SYN | Flags::ACK } else { Flags::SYN },
+            window: self.rcv.wnd.min(65535) as u16,
+            options,
+            offset: 0,
+            len: 0,
+            gso_size: 0,
+        }
+    }
+
+    fn timestamps(&self, cx: &Ctx<'_>) -> Option<(u32, u32)> {
+        self.has(Self::TSTAMP_OK).then(|| (cx.now.millis32().wrapping_add(self.ts_off), self.ts_recent))
+    }
+
+    /// Whether data waits that only the peer's window holds back, with nothing outstanding.
+    pub(super) fn blocked_by_window(&self) -> bool {
+        let queued = self.xfer.as_ref().map_or(0, |x| x.send.len() as u32);
+        let fin = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT);
+        (queued > 0 || fin) && self.snd.nxt == self.snd.una && self.snd.wnd < queued.max(1).min(u32::from(self.mss))
+    }
+
+    /// Retransmissions first, then new data and FIN.
+    fn output_data(&mut self, cx: &mut Ctx<'_>, room: usize) -> Option<Output> {
+        let x = self.xfer.as_ref()?;
+        if x.send.is_empty() && !self.has(Self::FIN_QUEUED) || self.has(Self::FIN_ACKED) {
+            return None;
+        }
+        let mss = u32::from(self.mss);
+        let budget = self.cwnd.saturating_mul(mss);
+        let pipe = self.pipe();
+        let (first_hole, una) = (x.high_rxt == self.snd.una, self.snd.una);
+        let queued = x.send.len() as u32;
+        if x.ca != CaState::Open && (first_hole || pipe < budget) {
+            let most = if first_hole { mss } else { (budget - pipe).max(mss).min(room as u32 / mss * mss).max(mss) };
+            if let Some((seq, len)) = self.next_hole(most) {
+                return Some(self.output_again(cx, seq, len, queued));
+            }
+        }
+        let next = self.snd.nxt;
+        let sent = next - una;
+        let fin_pending = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT);
+        if sent > queued {
+            return None;
+        }
+        let unsent = queued - sent;
+        if unsent == 0 && !fin_pending {
+            return None;
+        }
+        let window = (una + self.snd.wnd).distance(next);
+        let allowed = window.min(budget.saturating_sub(pipe));
+        let mut len = unsent.min(allowed);
+        // Whole segments as long as there is more to come; a super-frame is cut at a multiple of MSS.
+        let most = (room as u32 / mss * mss).max(mss);
+        len = len.min(most);
+        if len < unsent {
+            len -= len % mss;
+        }
+        if len == 0 && unsent > 0 {
+            // RFC 9293 3.8.6.2.1 (sender's silly window): a piece is sent only if it is all there will ever be.
+            if window > 0 && sent == 0 && window < mss && window >= self.snd.wnd && budget > 0 {
+                len = window.min(unsent);
+            } else {
+                self.rearm_rto(cx, false);
+                return None;
+            }
+        }
+        let last = len == unsent;
+        let tail = len % mss;
+        if tail != 0 && last && !fin_pending && !self.may_send_tail(sent) {
+            len -= tail;
+            if len == 0 {
+                return None;
+            }
+        }
+        let fin = fin_pending && len == unsent && window > len;
+        if len == 0 && !fin {
+            self.rearm_rto(cx, false);
+            return None;
+        }
+        Some(self.output_new(cx, next, len, fin, unsent))
+    }
+
+    /// Nagle as Minshall changed it (RFC 896; Linux `tcp_nagle_test`): a short segment waits while another is out.
+    fn may_send_tail(&self, sent: u32) -> bool {
+        if self.has(Self::CORK) {
+            return false;
+        }
+        let small_out = self.xfer.as_ref().is_some_and(|x| x.snd_sml.after(self.snd.una));
+        self.has(Self::NODELAY) || sent == 0 || !small_out
+    }
+
+    fn output_new(&mut self, cx: &mut Ctx<'_>, seq: Seq, len: u32, fin: bool, unsent: u32) -> Output {
+        let mss = u32::from(self.mss);
+        let offset = (seq - self.snd.una) as usize;
+        let end = seq + len + u32::from(fin);
+        self.snd.nxt = end;
+        let now = cx.now;
+        if let Some(x) = &mut self.xfer {
+            if x.timed.is_none() && x.ca == CaState::Open {
+                x.timed = Some((end, now));
+            }
+            if len % mss != 0 {
+                x.snd_sml = end;
+            }
+        }
+        let mut flags = Flags::ACK;
+        if len == unsent && len > 0 {
+            flags = flags | Flags::PSH;
+        }
+        if fin {
+            self.flags |= Self::FIN_SENT;
+            flags = flags | Flags::FIN;
+        }
+        let gso = if len > mss { self.mss } else { 0 };
+        cx.mib.add(Counter::TcpOrigDataSent, u64::from(len.div_ceil(mss)));
+        self.rearm_rto(cx, false);
+        self.finish(cx, seq, flags, offset, len, gso)
+    }
+
+    /// Sends `len` sequence numbers at `seq` again; the last of them may be our FIN.
+    fn output_again(&mut self, cx: &mut Ctx<'_>, seq: Seq, len: u32, queued: u32) -> Output {
+        let mss = u32::from(self.mss);
+        let offset = seq - self.snd.una;
+        let data = len.min(queued.saturating_sub(offset));
+        let mut flags = Flags::ACK;
+        if data < len {
+            flags = flags | Flags::FIN;
+        }
+        if offset + data == queued && data > 0 {
+            flags = flags | Flags::PSH;
+        }
+        if let Some(x) = &mut self.xfer {
+            x.high_rxt = seq + len;
+            x.timed = None;
+            let c = if x.ca == CaState::Loss { Counter::TcpSlowStartRetrans } else { Counter::TcpFastRetrans };
+            cx.mib.inc(c);
+        }
+        let gso = if data > mss { self.mss } else { 0 };
+        cx.mib.add(Counter::TcpRetransSegs, u64::from(data.div_ceil(mss).max(1)));
+        self.rearm_rto(cx, false);
+        self.finish(cx, seq, flags, offset as usize, data, gso)
+    }
+
+    /// Fills in what every segment carries; the ACK that was owed is thereby sent.
+    fn finish(&mut self, cx: &mut Ctx<'_>, seq: Seq, flags: Flags, offset: usize, len: u32, gso_size: u16) -> Output {
+        let window = self.new_window(cx.sysctls);
+        self.rcv.wup = self.rcv.nxt;
+        self.rcv.wnd = window;
+        self.flags &= !Self::ACK_NOW;
+        let mut options = Options { timestamps: self.timestamps(cx), ..Options::default() };
+        if let Some(x) = &mut self.xfer {
+            x.delack_at = Instant::FAR;
+            let holes = x.recv.has_holes() && self.flags & Self::SACK_OK != 0;
+            let dsack = x.dsack.take();
+            if len == 0 && (holes || dsack.is_some()) {
+                let nxt = self.rcv.nxt;
+                let mut islands = [(0, 0); 4];
+                let newest = x.newest.map(|s| s.distance(nxt));
+                let n = x.recv.islands(newest, &mut islands);
+                let blocks = islands[..n].iter().map(|&(a, b)| (nxt + a, nxt + b));
+                // RFC 2018 3: three blocks beside a timestamp, else four; a D-SACK comes first (RFC 2883 4).
+                let most = if options.timestamps.is_some() { 3 } else { 4 };
+                for (a, b) in dsack.into_iter().chain(blocks).take(most) {
+                    options.sack.push((a.0, b.0));
+                }
+            }
+        }
+        self.rearm();
+        let segments = if gso_size == 0 { 1 } else { len.div_ceil(u32::from(gso_size)) };
+        cx.mib.add(Counter::TcpOutSegs, u64::from(segments));
+        let wire = (window >> self.rcv_wscale()).min(65535) as u16;
+        Output { seq, ack: self.rcv.nxt, flags, window: wire, options, offset, len: len as usize, gso_size }
+    }
+
+    /// The reset that ends this connection from our side (RFC 9293 3.10.4; Linux `tcp_send_active_reset`).
+    pub fn active_reset(&mut self, cx: &mut Ctx<'_>) -> Output {
+        cx.mib.inc(Counter::TcpOutRsts);
+        let seq = self.snd.nxt;
+        let mut out = self.finish(cx, seq, Flags::RST | Flags::ACK, 0, 0, 0);
+        out.options.sack = Default::default();
+        out
+    }
+
+
+}

@@ -1,0 +1,127 @@
+//! Timers: retransmission and persist share one, as in Linux; then delayed ACK and keepalive.
+
+use super::{CaState, Ctx, Effects, SoError, Tcb};
+use crate::Instant;
+use crate::rtt::RTO_MAX;
+use core::time::Duration;
+use hearken_abi::{Counter, TcpState};
+
+impl Tcb {
+    /// Recomputes the earliest deadline.
+    pub(super) fn rearm(&mut self) {
+        self.timer_at =
+            self.xfer.as_ref().map_or(Instant::FAR, |x| x.rto_at.min(x.delack_at).min(x.keepalive_at));
+    }
+
+    /// Starts the idle clock of SO_KEEPALIVE afresh.
+    pub(super) fn arm_keepalive(&mut self, cx: &Ctx<'_>) {
+        if !self.has(Self::KEEPALIVE) {
+            return;
+        }
+        let at = cx.now + Duration::from_secs(u64::from(cx.sysctls.tcp_keepalive_time));
+        let x = self.xfer(cx);
+        x.keepalive_at = at;
+        self.rearm();
+    }
+
+    /// The clock passed [`Tcb::timer_at`]. A call before its time does nothing.
+    pub fn on_timer(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        let mut fx = Effects::NONE;
+        let Some(x) = &mut self.xfer else {
+            self.timer_at = Instant::FAR;
+            return fx;
+        };
+        if x.delack_at <= cx.now {
+            x.delack_at = Instant::FAR;
+            cx.mib.inc(Counter::DelayedAcks);
+            self.flags |= Self::ACK_NOW;
+        }
+        if x.keepalive_at <= cx.now {
+            x.keepalive_at = cx.now + Duration::from_secs(u64::from(cx.sysctls.tcp_keepalive_intvl));
+            fx |= self.on_keepalive(cx);
+        }
+        if self.xfer.as_ref().is_some_and(|x| x.rto_at <= cx.now) {
+            fx |= if self.snd.nxt == self.snd.una { self.on_persist(cx) } else { self.on_rto(cx) };
+        }
+        self.rearm();
+        fx
+    }
+
+    fn on_keepalive(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        let Some(x) = &mut self.xfer else { return Effects::NONE };
+        if self.snd.nxt != self.snd.una || !x.send.is_empty() {
+            return Effects::NONE;
+        }
+        if u32::from(x.retries) >= cx.sysctls.tcp_keepalive_probes {
+            cx.mib.inc(Counter::TcpAbortOnTimeout);
+            return self.done(cx, Some(SoError::TimedOut));
+        }
+        x.retries += 1;
+        x.probe = true;
+        cx.mib.inc(Counter::TcpKeepAlive);
+        Effects::NONE
+    }
+
+    /// The peer's window stayed shut: probe it, with back-off (RFC 9293 3.8.6.1).
+    fn on_persist(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        let (rto, limit) = (self.rtt.rto(), self.retry_limit(cx));
+        let Some(x) = &mut self.xfer else { return Effects::NONE };
+        if x.retries >= limit && self.owner == super::NONE {
+            cx.mib.inc(Counter::TcpAbortOnTimeout);
+            return self.done(cx, Some(SoError::TimedOut));
+        }
+        x.retries = x.retries.saturating_add(1);
+        x.backoff = x.backoff.saturating_add(1);
+        x.probe = true;
+        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(RTO_MAX);
+        Effects::NONE
+    }
+
+    fn retry_limit(&self, cx: &Ctx<'_>) -> u8 {
+        match (self.state, self.owner) {
+            (TcpState::SynSent, _) => cx.sysctls.tcp_syn_retries,
+            (TcpState::SynRecv, _) => cx.sysctls.tcp_synack_retries,
+            // Linux `tcp_orphan_retries`: 0 stands for eight.
+            (_, super::NONE) if cx.sysctls.tcp_orphan_retries == 0 => 8,
+            (_, super::NONE) => cx.sysctls.tcp_orphan_retries,
+            _ => cx.sysctls.tcp_retries2,
+        }
+    }
+
+    /// Retransmission timeout (RFC 6298 5.4 to 5.7, RFC 5681 3.1).
+    fn on_rto(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        let limit = self.retry_limit(cx);
+        let (una, nxt, rto) = (self.snd.una, self.snd.nxt, self.rtt.rto());
+        let syn = matches!(self.state, TcpState::SynSent | TcpState::SynRecv);
+        let Some(x) = &mut self.xfer else { return Effects::NONE };
+        cx.mib.inc(Counter::TcpTimeouts);
+        if x.retries >= limit {
+            cx.mib.inc(Counter::TcpAbortOnTimeout);
+            if syn {
+                cx.mib.inc(Counter::TcpAttemptFails);
+            }
+            return self.done(cx, Some(SoError::TimedOut));
+        }
+        x.retries += 1;
+        x.backoff = x.backoff.saturating_add(1);
+        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(RTO_MAX);
+        x.timed = None;
+        if syn {
+            self.flags |= Self::SYN_NOW;
+            return Effects::NONE;
+        }
+        if x.ca != CaState::Loss {
+            self.ssthresh = (self.cwnd / 2).max(2);
+        }
+        if x.sacked.first().is_some_and(|(a, _)| a == x.una64) {
+            // The peer reneged (RFC 2018 8).
+            cx.mib.inc(Counter::TcpsackReneging);
+            x.sacked.clear();
+        }
+        x.ca = CaState::Loss;
+        (x.recover, x.lost_edge, x.high_rxt) = (nxt, nxt, una);
+        (x.dupacks, x.cwnd_cnt) = (0, 0);
+        self.cwnd = 1;
+        Effects::NONE
+    }
+}

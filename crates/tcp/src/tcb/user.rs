@@ -1,0 +1,217 @@
+//! What the program does with a connection (RFC 9293 3.10.2 to 3.10.5).
+
+use super::{Ctx, Effects, NONE, SoError, Tcb};
+use crate::Instant;
+use core::time::Duration;
+use hearken_abi::{Counter, TcpState};
+
+/// Why nothing, or how much, may be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendRoom {
+    /// This many bytes fit.
+    Room(usize),
+    /// The buffer is full, or the handshake is under way.
+    Full,
+    /// SHUT_WR was called, or the connection ended: EPIPE.
+    Shut,
+}
+
+impl Tcb {
+    /// The pending error.
+    pub const fn error(&self) -> Option<SoError> {
+        Some(match self.error {
+            1 => SoError::Refused,
+            2 => SoError::Reset,
+            3 => SoError::TimedOut,
+            4 => SoError::HostUnreach,
+            5 => SoError::NetUnreach,
+            6 => SoError::NoProtoOpt,
+            7 => SoError::Access,
+            8 => SoError::Pipe,
+            _ => return None,
+        })
+    }
+
+    /// Takes the pending error.
+    pub fn take_error(&mut self) -> Option<SoError> {
+        let e = self.error();
+        self.error = 0;
+        e
+    }
+
+    /// Leaves `error` for the program to find, without ending the connection (a soft ICMP error).
+    pub fn set_error(&mut self, error: SoError) {
+        self.error = error as u8;
+    }
+
+    /// How much the program may write.
+    pub fn send_room(&self, cx: &Ctx<'_>) -> SendRoom {
+        if self.has(Self::SND_SHUT) {
+            return SendRoom::Shut;
+        }
+        if !matches!(self.state, TcpState::Established | TcpState::CloseWait) {
+            return if self.state == TcpState::Close { SendRoom::Shut } else { SendRoom::Full };
+        }
+        let queued = self.xfer.as_ref().map_or(0, |x| x.send.len());
+        let limit = self.sndbuf_limit(cx);
+        if queued >= limit { SendRoom::Full } else { SendRoom::Room(limit - queued) }
+    }
+
+    /// Room for the program to write counts once a third of the buffer is free (Linux `sk_stream_is_writeable`).
+    pub fn is_writable(&self, cx: &Ctx<'_>) -> bool {
+        match self.send_room(cx) {
+            SendRoom::Room(room) => room >= self.sndbuf_limit(cx) / 3,
+            SendRoom::Full => false,
+            SendRoom::Shut => true,
+        }
+    }
+
+    /// Linux lets the send buffer follow the congestion window (`tcp_sndbuf_expand`), unless SO_SNDBUF was set.
+    fn sndbuf_limit(&self, cx: &Ctx<'_>) -> usize {
+        let (set, locked) = self.xfer.as_ref().map_or((cx.sysctls.tcp_wmem[1], false), |x| (x.sndbuf, x.sndbuf_locked));
+        if locked {
+            return set as usize / 2;
+        }
+        let follow = 2 * self.cwnd.max(10).saturating_mul(u32::from(self.mss));
+        set.max(follow.min(cx.sysctls.tcp_wmem[2])) as usize
+    }
+
+    /// Appends what `f` writes, at most `room` bytes.
+    pub fn send_with<R>(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        room: usize,
+        f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
+    ) -> (usize, R) {
+        self.xfer(cx);
+        match &mut self.xfer {
+            Some(x) => {
+                // Speaking makes the session interactive: ACKs wait for our answers (Linux `pingpong`).
+                x.quick = 0;
+                x.send.append_with(cx.pool, room, f)
+            }
+            None => f(&mut []),
+        }
+    }
+
+    /// In-order bytes that wait for the program.
+    pub fn readable(&self) -> usize {
+        self.xfer.as_ref().map_or(0, |x| x.recv.ready())
+    }
+    /// Bytes written and not yet acknowledged.
+    pub fn unacked(&self) -> usize {
+        self.xfer.as_ref().map_or(0, |x| x.send.len())
+    }
+    /// Bytes written and not yet sent.
+    pub fn unsent(&self) -> usize {
+        self.unacked().saturating_sub((self.snd.nxt - self.snd.una) as usize)
+    }
+
+    /// Shows the in-order bytes to `f`, which says how many it took.
+    pub fn recv_with<R>(&mut self, cx: &mut Ctx<'_>, f: impl FnOnce(&[&[u8]]) -> (usize, R)) -> R {
+        let Some(x) = &mut self.xfer else { return f(&[]).1 };
+        let mut slices: [&[u8]; 32] = [&[]; 32];
+        let n = x.recv.slices(&mut slices);
+        let (took, r) = f(&slices[..n]);
+        x.recv.consume(cx.pool, took);
+        self.after_read(cx, took);
+        r
+    }
+
+    /// SHUT_WR, or the FIN of a close: a FIN follows the last byte (RFC 9293 3.10.4).
+    pub fn shutdown_write(&mut self, cx: &mut Ctx<'_>) {
+        let next = match self.state {
+            TcpState::Established | TcpState::SynRecv => TcpState::FinWait1,
+            TcpState::CloseWait => TcpState::LastAck,
+            _ => return,
+        };
+        self.flags |= Self::SND_SHUT | Self::FIN_QUEUED;
+        self.xfer(cx);
+        self.set_state(cx, next);
+    }
+
+    /// SHUT_RD: the program reads no more; what the peer sends is still taken, as in Linux.
+    pub fn shutdown_read(&mut self) {
+        self.flags |= Self::RCV_SHUT;
+    }
+
+    /// The last descriptor is gone. `reset` in the answer: a RST must leave (then the state is CLOSE).
+    pub fn close(&mut self, cx: &mut Ctx<'_>, linger_zero: bool) -> (bool, Effects) {
+        self.owner = NONE;
+        let unread = self.readable() > 0;
+        self.flags |= Self::RCV_SHUT | Self::SND_SHUT;
+        match self.state {
+            TcpState::Close => (false, Effects::CLOSED),
+            TcpState::SynSent => (false, self.done(cx, None)),
+            _ if unread => {
+                // RFC 2525 2.17: unread data on close means a reset.
+                cx.mib.inc(Counter::TcpAbortOnClose);
+                self.abort(cx)
+            }
+            _ if linger_zero => {
+                cx.mib.inc(Counter::TcpAbortOnData);
+                self.abort(cx)
+            }
+            TcpState::FinWait2 => (false, Effects::FIN_WAIT2),
+            _ => {
+                self.shutdown_write(cx);
+                (false, Effects::NONE)
+            }
+        }
+    }
+
+    /// Ends at once (RFC 9293 3.10.5). Whether a RST must leave: not when the peer has nothing to hear.
+    pub fn abort(&mut self, cx: &mut Ctx<'_>) -> (bool, Effects) {
+        let tell = matches!(
+            self.state,
+            TcpState::Established | TcpState::CloseWait | TcpState::FinWait1 | TcpState::FinWait2 | TcpState::SynRecv
+        );
+        if matches!(self.state, TcpState::Established | TcpState::CloseWait) {
+            cx.mib.inc(Counter::TcpEstabResets);
+        }
+        (tell, self.done(cx, None))
+    }
+
+    /// SO_RCVBUF: `bytes` as Linux keeps it (doubled).
+    pub fn set_rcvbuf(&mut self, cx: &Ctx<'_>, bytes: u32) {
+        let x = self.xfer(cx);
+        (x.rcvbuf, x.rcvbuf_locked) = (bytes, true);
+    }
+
+    /// SO_SNDBUF: `bytes` as Linux keeps it (doubled).
+    pub fn set_sndbuf(&mut self, cx: &Ctx<'_>, bytes: u32) {
+        let x = self.xfer(cx);
+        (x.sndbuf, x.sndbuf_locked) = (bytes, true);
+    }
+
+    /// SO_SNDBUF and SO_RCVBUF as they stand.
+    pub fn buffers(&self) -> Option<(u32, u32)> {
+        self.xfer.as_ref().map(|x| (x.sndbuf, x.rcvbuf))
+    }
+
+    /// SO_KEEPALIVE.
+    pub fn set_keepalive(&mut self, cx: &mut Ctx<'_>, on: bool) {
+        self.set(Self::KEEPALIVE, on);
+        if on {
+            self.arm_keepalive(cx);
+        } else if let Some(x) = &mut self.xfer {
+            x.keepalive_at = Instant::FAR;
+            self.rearm();
+        }
+    }
+
+    /// TCP_NODELAY.
+    pub fn set_nodelay(&mut self, on: bool) {
+        self.set(Self::NODELAY, on);
+    }
+    /// TCP_CORK.
+    pub fn set_cork(&mut self, on: bool) {
+        self.set(Self::CORK, on);
+    }
+
+    /// Time until the retransmission timer, and how often it fired, for diagnosis.
+    pub fn retransmit_timer(&self, now: Instant) -> Option<(Duration, u8)> {
+        let x = self.xfer.as_ref()?;
+        (x.rto_at != Instant::FAR).then(|| (x.rto_at.since(now), x.retries))
+    }
+}
