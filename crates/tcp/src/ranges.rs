@@ -39,7 +39,11 @@ impl Ranges {
     }
     /// The range that holds `at`.
     pub fn containing(&self, at: u64) -> Option<(u64, u64)> {
-        self.map.range(..=at).next_back().map(|(&a, &b)| (a, b)).filter(|r| r.1 > at)
+        self.map
+            .range(..=at)
+            .next_back()
+            .map(|(&a, &b)| (a, b))
+            .filter(|r| r.1 > at)
     }
     /// The first range that begins at or after `at`.
     pub fn at_or_after(&self, at: u64) -> Option<(u64, u64)> {
@@ -103,7 +107,9 @@ mod tests {
         let (mut r, mut bits) = (Ranges::default(), [false; 300]);
         let mut x = 12345u64;
         for round in 0..2000 {
-            x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            x = x
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             let a = (x >> 33) % 280;
             let b = a + (x >> 50) % 20;
             let fresh = (a..b).filter(|&i| !bits[i as usize]).count() as u64;

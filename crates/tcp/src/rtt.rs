@@ -30,7 +30,9 @@ impl Rtt {
         let err = m as i32 - (self.srtt_us >> 3) as i32;
         self.srtt_us = self.srtt_us.saturating_add_signed(err).max(1);
         let dev = err.unsigned_abs();
-        self.rttvar_us = self.rttvar_us.saturating_add_signed(dev as i32 - (self.rttvar_us >> 2) as i32);
+        self.rttvar_us = self
+            .rttvar_us
+            .saturating_add_signed(dev as i32 - (self.rttvar_us >> 2) as i32);
     }
 
     /// The timeout before back-off: SRTT + 4 * RTTVAR, the second term never under 200 ms (Linux `__tcp_set_rto`;

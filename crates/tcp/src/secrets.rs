@@ -34,7 +34,13 @@ impl Secrets {
             k[0] ^ k[1].rotate_left(32)
         };
         let pair = |label: u64| (word(label * 2), word(label * 2 + 1));
-        Self { isn: pair(1), offset: pair(2), hash: pair(3), stream: pair(4), drawn: 0 }
+        Self {
+            isn: pair(1),
+            offset: pair(2),
+            hash: pair(3),
+            stream: pair(4),
+            drawn: 0,
+        }
     }
 
     fn keyed<F: Family>(key: (u64, u64), t: &Tuple<F>) -> u64 {
@@ -84,7 +90,12 @@ mod tests {
     use crate::addr::V4;
 
     fn tuple(rport: u16) -> Tuple<V4> {
-        Tuple { laddr: [10, 0, 0, 1], raddr: [10, 0, 0, 2], lport: 80, rport }
+        Tuple {
+            laddr: [10, 0, 0, 1],
+            raddr: [10, 0, 0, 2],
+            lport: 80,
+            rport,
+        }
     }
 
     #[test]
@@ -98,7 +109,10 @@ mod tests {
     fn isn_depends_on_seed_and_tuple() {
         let (s, t) = (Secrets::new(&[7; 32]), Secrets::new(&[8; 32]));
         let at = Instant(0);
-        assert_eq!(s.isn(&tuple(1), at), Secrets::new(&[7; 32]).isn(&tuple(1), at));
+        assert_eq!(
+            s.isn(&tuple(1), at),
+            Secrets::new(&[7; 32]).isn(&tuple(1), at)
+        );
         assert_ne!(s.isn(&tuple(1), at), t.isn(&tuple(1), at));
         assert_ne!(s.isn(&tuple(1), at), s.isn(&tuple(2), at));
         assert_ne!(s.ts_offset(&tuple(1)), s.ts_offset(&tuple(2)));

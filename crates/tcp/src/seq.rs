@@ -34,7 +34,11 @@ impl Seq {
     }
     /// Bytes from `earlier` to here, 0 if `earlier` comes after.
     pub const fn distance(self, earlier: Self) -> u32 {
-        if self.before(earlier) { 0 } else { self.0.wrapping_sub(earlier.0) }
+        if self.before(earlier) {
+            0
+        } else {
+            self.0.wrapping_sub(earlier.0)
+        }
     }
 }
 

@@ -145,7 +145,11 @@ impl Sysctls {
             field.store(n, v);
             n += 1;
         }
-        let want = if let Value::Ints(vs) = spec.default { vs.len() } else { 1 };
+        let want = if let Value::Ints(vs) = spec.default {
+            vs.len()
+        } else {
+            1
+        };
         if n == 0 || n > want {
             return Err(SysctlError::Invalid);
         }
@@ -173,18 +177,32 @@ mod tests {
     #[test]
     fn defaults_are_linux_s() {
         let s = Sysctls::default();
-        assert_eq!((s.somaxconn, s.tcp_synack_retries, s.tcp_rmem), (4096, 5, [4096, 131072, 6291456]));
-        assert_eq!(s.value("net.ipv4.ip_local_port_range").unwrap(), "32768\t60999");
+        assert_eq!(
+            (s.somaxconn, s.tcp_synack_retries, s.tcp_rmem),
+            (4096, 5, [4096, 131072, 6291456])
+        );
+        assert_eq!(
+            s.value("net.ipv4.ip_local_port_range").unwrap(),
+            "32768\t60999"
+        );
     }
 
     #[test]
     fn set_out_of_bounds_changes_nothing() {
         let mut s = Sysctls::default();
         for bad in ["-1", "2147483648", "x", ""] {
-            assert_eq!(s.set("net.core.somaxconn", bad), Err(SysctlError::Invalid), "{bad}");
+            assert_eq!(
+                s.set("net.core.somaxconn", bad),
+                Err(SysctlError::Invalid),
+                "{bad}"
+            );
         }
         for bad in ["40000 30000", "0 100", "500 60000"] {
-            assert_eq!(s.set("net.ipv4.ip_local_port_range", bad), Err(SysctlError::Invalid), "{bad}");
+            assert_eq!(
+                s.set("net.ipv4.ip_local_port_range", bad),
+                Err(SysctlError::Invalid),
+                "{bad}"
+            );
         }
         assert_eq!(s.somaxconn, 4096);
         assert_eq!(s.set("net.core.somaxconn", "7"), Ok(()));

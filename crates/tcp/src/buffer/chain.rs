@@ -18,7 +18,9 @@ pub struct Pool(Vec<Chunk>);
 
 impl Pool {
     fn take(&mut self) -> Chunk {
-        self.0.pop().unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice())
+        self.0
+            .pop()
+            .unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice())
     }
     fn give(&mut self, c: Chunk) {
         if self.0.len() < SPARE {
@@ -53,8 +55,12 @@ impl Chain {
         }
         let mut at = self.head + offset;
         while !data.is_empty() {
-            let Some(chunk) = self.chunks.get_mut(at / CHUNK) else { return };
-            let Some(room) = chunk.get_mut(at % CHUNK..) else { return };
+            let Some(chunk) = self.chunks.get_mut(at / CHUNK) else {
+                return;
+            };
+            let Some(room) = chunk.get_mut(at % CHUNK..) else {
+                return;
+            };
             let n = room.len().min(data.len());
             let (now, rest) = data.split_at(n);
             room[..n].copy_from_slice(now);
@@ -96,7 +102,13 @@ impl Chain {
         while at < end && n < out.len() {
             let stop = end.min((at / CHUNK + 1) * CHUNK);
             let base = at - at % CHUNK;
-            let Some(s) = self.chunks.get(at / CHUNK).and_then(|c| c.get(at - base..stop - base)) else { break };
+            let Some(s) = self
+                .chunks
+                .get(at / CHUNK)
+                .and_then(|c| c.get(at - base..stop - base))
+            else {
+                break;
+            };
             out[n] = s;
             n += 1;
             at = stop;
@@ -134,7 +146,11 @@ impl Chain {
 
     /// Returns reserved chunks behind the last byte.
     fn trim(&mut self, pool: &mut Pool) {
-        let need = if self.len == 0 { 0 } else { (self.head + self.len).div_ceil(CHUNK) };
+        let need = if self.len == 0 {
+            0
+        } else {
+            (self.head + self.len).div_ceil(CHUNK)
+        };
         while self.chunks.len() > need {
             if let Some(c) = self.chunks.pop_back() {
                 pool.give(c);

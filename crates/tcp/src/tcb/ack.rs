@@ -49,7 +49,12 @@ impl Tcb {
         let fresh_sack = self.take_sack(cx, seg);
         let pure = seg.len == 0 && !seg.flags.contains(Flags::FIN) && !window_moved;
         self.recovery(cx, acked, fresh_sack, pure && flight_before > 0);
-        if acked > 0 && self.xfer.as_ref().is_some_and(|x| x.ca != CaState::Recovery) {
+        if acked > 0
+            && self
+                .xfer
+                .as_ref()
+                .is_some_and(|x| x.ca != CaState::Recovery)
+        {
             self.grow(acked, flight_before);
         }
         self.rearm_rto(cx, acked > 0);
@@ -111,15 +116,17 @@ impl Tcb {
             return false;
         }
         let (una, nxt) = (self.snd.una, self.snd.nxt);
-        let Some(x) = &mut self.xfer else { return false };
+        let Some(x) = &mut self.xfer else {
+            return false;
+        };
         let mut fresh = 0;
-        for (from, to) in seg.options.sack.iter() {
-            let (from, to) = (Seq(from), Seq(to));
+        for (from, to) in seg.options.sack.as_slice() {
+            let (from, to) = (Seq(*from), Seq(*to));
             if !from.before(to) || to.after(nxt) || to.at_or_before(una) {
                 if to.at_or_before(una) && from.before(to) {
-                    cx.mib.inc(Counter::TcpdsackRecv);
+                    cx.mib.inc(Counter::TcpDsackRecv);
                 } else {
-                    cx.mib.inc(Counter::TcpsackDiscard);
+                    cx.mib.inc(Counter::TcpSackDiscard);
                 }
                 continue;
             }
@@ -180,7 +187,11 @@ impl Tcb {
             x.timed = None;
             self.ssthresh = (self.cwnd / 2).max(2);
             self.cwnd = self.ssthresh;
-            cx.mib.inc(if sack_ok { Counter::TcpSackRecovery } else { Counter::TcpRenoRecovery });
+            cx.mib.inc(if sack_ok {
+                Counter::TcpSackRecovery
+            } else {
+                Counter::TcpRenoRecovery
+            });
         }
     }
 
@@ -224,7 +235,8 @@ impl Tcb {
             }
             lost = lost.saturating_sub(b.min(edge).saturating_sub(a.max(from)));
         }
-        let sacked = x.sacked.total() + u64::from(x.dupacks) * u64::from(self.mss) * u64::from(!self.has(Self::SACK_OK));
+        let sacked = x.sacked.total()
+            + u64::from(x.dupacks) * u64::from(self.mss) * u64::from(!self.has(Self::SACK_OK));
         u64::from(out).saturating_sub(sacked).saturating_sub(lost) as u32
     }
 
@@ -243,7 +255,11 @@ impl Tcb {
         if at >= edge {
             return None;
         }
-        let end = x.sacked.at_or_after(at).map_or(edge, |(a, _)| a.min(edge)).min(at + u64::from(most));
+        let end = x
+            .sacked
+            .at_or_after(at)
+            .map_or(edge, |(a, _)| a.min(edge))
+            .min(at + u64::from(most));
         Some((una + (at - x.una64) as u32, (end - at) as u32))
     }
 

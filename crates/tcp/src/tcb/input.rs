@@ -30,7 +30,11 @@ impl Tcb {
         let ack = seg.flags.contains(Flags::ACK);
         if ack && (seg.ack.at_or_before(self.snd.una) || seg.ack.after(self.snd.nxt)) {
             cx.drops.record(DropReason::TcpInvalidAckSequence);
-            return if seg.flags.contains(Flags::RST) { Effects::NONE } else { Effects::RESET_PEER };
+            return if seg.flags.contains(Flags::RST) {
+                Effects::NONE
+            } else {
+                Effects::RESET_PEER
+            };
         }
         if seg.flags.contains(Flags::RST) {
             cx.drops.record(DropReason::TcpReset);
@@ -99,7 +103,11 @@ impl Tcb {
         let una = self.snd.una;
         self.snd.nxt = una;
         self.set_state(cx, TcpState::Established);
-        let scale = if seg.flags.contains(Flags::SYN) { 0 } else { self.snd_wscale() };
+        let scale = if seg.flags.contains(Flags::SYN) {
+            0
+        } else {
+            self.snd_wscale()
+        };
         self.snd.wnd = u32::from(seg.window) << scale;
         self.cwnd = 10;
         let x = self.xfer(cx);
@@ -140,9 +148,16 @@ impl Tcb {
             self.establish(cx, seg);
             fx |= Effects::ESTABLISHED | Effects::WRITE;
         }
-        let Some(acked) = self.input_ack(cx, seg) else { return fx };
+        let Some(acked) = self.input_ack(cx, seg) else {
+            return fx;
+        };
         fx |= acked;
-        if self.xfer.as_ref().is_some_and(|x| x.rto_at == crate::Instant::FAR) || self.xfer.is_none() {
+        if self
+            .xfer
+            .as_ref()
+            .is_some_and(|x| x.rto_at == crate::Instant::FAR)
+            || self.xfer.is_none()
+        {
             self.arm_keepalive(cx);
         }
         fx |= self.our_fin_acked(cx);
@@ -172,8 +187,11 @@ impl Tcb {
         }
         let right = self.rcv.nxt + self.rcv_window();
         if seg.end().before(self.rcv.wup) || seg.seq.after(right) {
-            let reason =
-                if seg.end().before(self.rcv.wup) { DropReason::TcpOldSequence } else { DropReason::TcpInvalidSequence };
+            let reason = if seg.end().before(self.rcv.wup) {
+                DropReason::TcpOldSequence
+            } else {
+                DropReason::TcpInvalidSequence
+            };
             cx.drops.record(reason);
             if !rst {
                 if seg.flags.contains(Flags::SYN) {
@@ -223,7 +241,7 @@ impl Tcb {
     }
 
     /// Answers with an ACK, at most once in `tcp_invalid_ratelimit` (Linux `tcp_oow_rate_limited`).
-    fn oow_ack(&mut self, cx: &mut Ctx<'_>) {
+    pub(super) fn oow_ack(&mut self, cx: &mut Ctx<'_>) {
         let (now, limit) = (cx.now.millis32().max(1), cx.sysctls.tcp_invalid_ratelimit);
         if self.last_oow_ms != 0 && now.wrapping_sub(self.last_oow_ms) < limit {
             let c = match self.state {
@@ -254,7 +272,7 @@ impl Tcb {
             cx.mib.inc(Counter::DelayedAckLost);
             if self.has(Self::SACK_OK) && cx.sysctls.tcp_dsack != 0 {
                 let end = to.min(self.rcv.nxt);
-                cx.mib.inc(Counter::TcpdsackOldSent);
+                cx.mib.inc(Counter::TcpDsackOldSent);
                 self.xfer(cx).dsack = Some((from, end));
             }
         }
@@ -268,7 +286,11 @@ impl Tcb {
         match self.state {
             TcpState::FinWait1 => {
                 self.set_state(cx, TcpState::FinWait2);
-                if self.owner == super::NONE { Effects::FIN_WAIT2 } else { Effects::WRITE }
+                if self.owner == super::NONE {
+                    Effects::FIN_WAIT2
+                } else {
+                    Effects::WRITE
+                }
             }
             TcpState::Closing => Effects::TIME_WAIT,
             TcpState::LastAck => self.done(cx, None),
@@ -282,7 +304,10 @@ impl Tcb {
         if seg.len == 0 && !fin {
             return Effects::NONE;
         }
-        if !matches!(self.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2) {
+        if !matches!(
+            self.state,
+            TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2
+        ) {
             // The peer's FIN came already: nothing may follow it.
             cx.drops.record(DropReason::TcpOldData);
             self.flags |= Self::ACK_NOW;
@@ -335,7 +360,9 @@ impl Tcb {
         let n = clip(seg.data, skip as usize, take as usize, &mut pieces);
         let (nxt, wup, first) = (self.rcv.nxt, self.rcv.wup, seg.seq + skip);
         let two_segments = u32::from(self.rcv_mss);
-        self.rcv_mss = self.rcv_mss.max(seg.len.min(u32::from(self.mss.max(536))) as u16);
+        self.rcv_mss = self
+            .rcv_mss
+            .max(seg.len.min(u32::from(self.mss.max(536))) as u16);
         let pingpong = self.has(Self::ACK_NOW);
         let x = self.xfer(cx);
         let had_holes = x.recv.has_holes();
@@ -344,7 +371,7 @@ impl Tcb {
         if distance > 0 {
             x.newest = Some(first);
             x.dsack = None;
-            cx.mib.inc(Counter::TcpofoQueue);
+            cx.mib.inc(Counter::TcpOfoQueue);
             // RFC 5681 4.2: a segment beyond a hole is acknowledged at once.
             self.flags |= Self::ACK_NOW;
             return Effects::NONE;

@@ -25,7 +25,7 @@ use alloc::boxed::Box;
 use core::ops::{BitOr, BitOrAssign};
 use hearken_abi::{Counter, TcpState};
 use hearken_wire::Flags;
-use hearken_wire::tcp::Options;
+use hearken_wire::options::Options;
 
 pub use output::Output;
 pub use user::SendRoom;
@@ -350,9 +350,21 @@ impl Tcb {
     }
 
     /// An active open: the SYN leaves with the next [`Tcb::poll_output`].
-    pub fn connect(cx: &mut Ctx<'_>, iss: Seq, ts_off: u32, advmss: u16, iface: u16, rcvbuf: u32) -> Self {
+    pub fn connect(
+        cx: &mut Ctx<'_>,
+        iss: Seq,
+        ts_off: u32,
+        advmss: u16,
+        iface: u16,
+        rcvbuf: u32,
+    ) -> Self {
         let mut t = Self::new(TcpState::SynSent, iface);
-        t.snd = Snd { una: iss, nxt: iss, wnd: 0, wl1: Seq(0) };
+        t.snd = Snd {
+            una: iss,
+            nxt: iss,
+            wnd: 0,
+            wl1: Seq(0),
+        };
         t.ts_off = ts_off;
         t.mss = advmss;
         t.set(Self::TSTAMP_OK, cx.sysctls.tcp_timestamps != 0);
@@ -373,19 +385,33 @@ impl Tcb {
     pub fn accept<F: Family>(cx: &mut Ctx<'_>, req: &RequestSock<F>, seg: &Segment<'_>) -> Self {
         let mut t = Self::new(TcpState::Established, req.iface);
         let una = req.snt_isn + 1;
-        t.snd = Snd { una, nxt: una, wnd: 0, wl1: seg.seq };
-        t.rcv = Rcv { nxt: req.rcv_nxt(), wup: req.rcv_nxt(), wnd: u32::from(req.rcv_wnd) };
+        t.snd = Snd {
+            una,
+            nxt: una,
+            wnd: 0,
+            wl1: seg.seq,
+        };
+        t.rcv = Rcv {
+            nxt: req.rcv_nxt(),
+            wup: req.rcv_nxt(),
+            wnd: u32::from(req.rcv_wnd),
+        };
         t.set(Self::WSCALE_OK, req.has(RequestSock::<F>::WSCALE_OK));
         t.set(Self::SACK_OK, req.has(RequestSock::<F>::SACK_OK));
         t.set(Self::TSTAMP_OK, req.has(RequestSock::<F>::TSTAMP_OK));
-        t.wscales = if t.has(Self::WSCALE_OK) { req.wscales } else { 0 };
+        t.wscales = if t.has(Self::WSCALE_OK) {
+            req.wscales
+        } else {
+            0
+        };
         t.snd.wnd = u32::from(seg.window) << t.snd_wscale();
         (t.ts_recent, t.ts_off) = (req.ts_recent, req.ts_off);
         t.ts_recent_ms = cx.now.millis32();
         t.mss = req.mss - if t.has(Self::TSTAMP_OK) { 12 } else { 0 };
         t.rcv_mss = t.mss.clamp(88, 536);
         if req.num_retrans == 0 {
-            t.rtt.sample(((cx.now.0 / 1000) as u32).wrapping_sub(req.sent_us));
+            t.rtt
+                .sample(((cx.now.0 / 1000) as u32).wrapping_sub(req.sent_us));
         }
         cx.mib.inc(Counter::TcpPassiveOpens);
         cx.mib.inc(Counter::TcpCurrEstab);
@@ -483,8 +509,16 @@ mod tests {
 
     #[test]
     fn connection_hot_part_fits_two_cache_lines() {
-        assert!(size_of::<Connection<V4>>() <= 128, "{}", size_of::<Connection<V4>>());
-        assert!(size_of::<Connection<V6>>() <= 152, "{}", size_of::<Connection<V6>>());
+        assert!(
+            size_of::<Connection<V4>>() <= 128,
+            "{}",
+            size_of::<Connection<V4>>()
+        );
+        assert!(
+            size_of::<Connection<V6>>() <= 152,
+            "{}",
+            size_of::<Connection<V6>>()
+        );
         assert!(size_of::<Transfer>() <= 384, "{}", size_of::<Transfer>());
     }
 }

@@ -1,11 +1,11 @@
 //! What leaves: SYN, lost segments, new data, FIN, probes, ACKs (RFC 9293 3.10.7.4, 3.8; Linux `tcp_write_xmit`).
 
-use super::{CaState, Ctx, NONE, Segment, Tcb};
+use super::{CaState, Ctx, Tcb};
 use crate::Instant;
 use crate::seq::Seq;
 use hearken_abi::{Counter, TcpState};
 use hearken_wire::Flags;
-use hearken_wire::tcp::Options;
+use hearken_wire::options::Options;
 
 /// A segment to be sent; its payload is `len` bytes of the send buffer at `offset`.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,11 @@ impl Tcb {
         if let Some(out) = self.output_data(cx, room) {
             return Some(out);
         }
-        if self.xfer.as_mut().is_some_and(|x| core::mem::take(&mut x.probe)) {
+        if self
+            .xfer
+            .as_mut()
+            .is_some_and(|x| core::mem::take(&mut x.probe))
+        {
             // Linux probes with an old sequence number and no data: the peer must answer.
             cx.mib.inc(Counter::TcpWinProbe);
             let seq = self.snd.una - 1;
@@ -56,7 +60,10 @@ impl Tcb {
         let again = self.snd.nxt != self.snd.una;
         let syn_ack = self.state == TcpState::SynRecv;
         self.snd.nxt = self.snd.una + 1;
-        let mut options = Options { mss: Some(self.mss), ..Options::default() };
+        let mut options = Options {
+            mss: Some(self.mss),
+            ..Options::default()
+        };
         options.sack_permitted = self.has(Self::SACK_OK);
         options.wscale = self.has(Self::WSCALE_OK).then_some(self.rcv_wscale());
         options.timestamps = self.timestamps(cx);
@@ -76,7 +83,11 @@ impl Tcb {
         Output {
             seq: self.snd.una,
             ack: if syn_ack { self.rcv.nxt } else { Seq(0) },
-            flags: if syn_ack { Flags::SYN | Flags::ACK } else { Flags::SYN },
+            flags: if syn_ack {
+                Flags::SYN | Flags::ACK
+            } else {
+                Flags::SYN
+            },
             window: self.rcv.wnd.min(65535) as u16,
             options,
             offset: 0,
@@ -86,14 +97,17 @@ impl Tcb {
     }
 
     fn timestamps(&self, cx: &Ctx<'_>) -> Option<(u32, u32)> {
-        self.has(Self::TSTAMP_OK).then(|| (cx.now.millis32().wrapping_add(self.ts_off), self.ts_recent))
+        self.has(Self::TSTAMP_OK)
+            .then(|| (cx.now.millis32().wrapping_add(self.ts_off), self.ts_recent))
     }
 
     /// Whether data waits that only the peer's window holds back, with nothing outstanding.
     pub(super) fn blocked_by_window(&self) -> bool {
         let queued = self.xfer.as_ref().map_or(0, |x| x.send.len() as u32);
         let fin = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT);
-        (queued > 0 || fin) && self.snd.nxt == self.snd.una && self.snd.wnd < queued.max(1).min(u32::from(self.mss))
+        (queued > 0 || fin)
+            && self.snd.nxt == self.snd.una
+            && self.snd.wnd < queued.max(1).min(u32::from(self.mss))
     }
 
     /// Retransmissions first, then new data and FIN.
@@ -108,7 +122,14 @@ impl Tcb {
         let (first_hole, una) = (x.high_rxt == self.snd.una, self.snd.una);
         let queued = x.send.len() as u32;
         if x.ca != CaState::Open && (first_hole || pipe < budget) {
-            let most = if first_hole { mss } else { (budget - pipe).max(mss).min(room as u32 / mss * mss).max(mss) };
+            let most = if first_hole {
+                mss
+            } else {
+                (budget - pipe)
+                    .max(mss)
+                    .min(room as u32 / mss * mss)
+                    .max(mss)
+            };
             if let Some((seq, len)) = self.next_hole(most) {
                 return Some(self.output_again(cx, seq, len, queued));
             }
@@ -162,11 +183,21 @@ impl Tcb {
         if self.has(Self::CORK) {
             return false;
         }
-        let small_out = self.xfer.as_ref().is_some_and(|x| x.snd_sml.after(self.snd.una));
+        let small_out = self
+            .xfer
+            .as_ref()
+            .is_some_and(|x| x.snd_sml.after(self.snd.una));
         self.has(Self::NODELAY) || sent == 0 || !small_out
     }
 
-    fn output_new(&mut self, cx: &mut Ctx<'_>, seq: Seq, len: u32, fin: bool, unsent: u32) -> Output {
+    fn output_new(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        seq: Seq,
+        len: u32,
+        fin: bool,
+        unsent: u32,
+    ) -> Output {
         let mss = u32::from(self.mss);
         let offset = (seq - self.snd.una) as usize;
         let end = seq + len + u32::from(fin);
@@ -176,20 +207,21 @@ impl Tcb {
             if x.timed.is_none() && x.ca == CaState::Open {
                 x.timed = Some((end, now));
             }
-            if len % mss != 0 {
+            if !len.is_multiple_of(mss) {
                 x.snd_sml = end;
             }
         }
         let mut flags = Flags::ACK;
         if len == unsent && len > 0 {
-            flags = flags | Flags::PSH;
+            flags |= Flags::PSH;
         }
         if fin {
             self.flags |= Self::FIN_SENT;
-            flags = flags | Flags::FIN;
+            flags |= Flags::FIN;
         }
         let gso = if len > mss { self.mss } else { 0 };
-        cx.mib.add(Counter::TcpOrigDataSent, u64::from(len.div_ceil(mss)));
+        cx.mib
+            .add(Counter::TcpOrigDataSent, u64::from(len.div_ceil(mss)));
         self.rearm_rto(cx, false);
         self.finish(cx, seq, flags, offset, len, gso)
     }
@@ -201,30 +233,48 @@ impl Tcb {
         let data = len.min(queued.saturating_sub(offset));
         let mut flags = Flags::ACK;
         if data < len {
-            flags = flags | Flags::FIN;
+            flags |= Flags::FIN;
         }
         if offset + data == queued && data > 0 {
-            flags = flags | Flags::PSH;
+            flags |= Flags::PSH;
         }
         if let Some(x) = &mut self.xfer {
             x.high_rxt = seq + len;
             x.timed = None;
-            let c = if x.ca == CaState::Loss { Counter::TcpSlowStartRetrans } else { Counter::TcpFastRetrans };
+            let c = if x.ca == CaState::Loss {
+                Counter::TcpSlowStartRetrans
+            } else {
+                Counter::TcpFastRetrans
+            };
             cx.mib.inc(c);
         }
         let gso = if data > mss { self.mss } else { 0 };
-        cx.mib.add(Counter::TcpRetransSegs, u64::from(data.div_ceil(mss).max(1)));
+        cx.mib.add(
+            Counter::TcpRetransSegs,
+            u64::from(data.div_ceil(mss).max(1)),
+        );
         self.rearm_rto(cx, false);
         self.finish(cx, seq, flags, offset as usize, data, gso)
     }
 
     /// Fills in what every segment carries; the ACK that was owed is thereby sent.
-    fn finish(&mut self, cx: &mut Ctx<'_>, seq: Seq, flags: Flags, offset: usize, len: u32, gso_size: u16) -> Output {
+    fn finish(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        seq: Seq,
+        flags: Flags,
+        offset: usize,
+        len: u32,
+        gso_size: u16,
+    ) -> Output {
         let window = self.new_window(cx.sysctls);
         self.rcv.wup = self.rcv.nxt;
         self.rcv.wnd = window;
         self.flags &= !Self::ACK_NOW;
-        let mut options = Options { timestamps: self.timestamps(cx), ..Options::default() };
+        let mut options = Options {
+            timestamps: self.timestamps(cx),
+            ..Options::default()
+        };
         if let Some(x) = &mut self.xfer {
             x.delack_at = Instant::FAR;
             let holes = x.recv.has_holes() && self.flags & Self::SACK_OK != 0;
@@ -238,15 +288,28 @@ impl Tcb {
                 // RFC 2018 3: three blocks beside a timestamp, else four; a D-SACK comes first (RFC 2883 4).
                 let most = if options.timestamps.is_some() { 3 } else { 4 };
                 for (a, b) in dsack.into_iter().chain(blocks).take(most) {
-                    options.sack.push((a.0, b.0));
+                    options.sack.push(a.0, b.0);
                 }
             }
         }
         self.rearm();
-        let segments = if gso_size == 0 { 1 } else { len.div_ceil(u32::from(gso_size)) };
+        let segments = if gso_size == 0 {
+            1
+        } else {
+            len.div_ceil(u32::from(gso_size))
+        };
         cx.mib.add(Counter::TcpOutSegs, u64::from(segments));
         let wire = (window >> self.rcv_wscale()).min(65535) as u16;
-        Output { seq, ack: self.rcv.nxt, flags, window: wire, options, offset, len: len as usize, gso_size }
+        Output {
+            seq,
+            ack: self.rcv.nxt,
+            flags,
+            window: wire,
+            options,
+            offset,
+            len: len as usize,
+            gso_size,
+        }
     }
 
     /// The reset that ends this connection from our side (RFC 9293 3.10.4; Linux `tcp_send_active_reset`).
@@ -257,6 +320,4 @@ impl Tcb {
         out.options.sack = Default::default();
         out
     }
-
-
 }

@@ -9,8 +9,9 @@ use hearken_abi::{Counter, TcpState};
 impl Tcb {
     /// Recomputes the earliest deadline.
     pub(super) fn rearm(&mut self) {
-        self.timer_at =
-            self.xfer.as_ref().map_or(Instant::FAR, |x| x.rto_at.min(x.delack_at).min(x.keepalive_at));
+        self.timer_at = self.xfer.as_ref().map_or(Instant::FAR, |x| {
+            x.rto_at.min(x.delack_at).min(x.keepalive_at)
+        });
     }
 
     /// Starts the idle clock of SO_KEEPALIVE afresh.
@@ -37,18 +38,25 @@ impl Tcb {
             self.flags |= Self::ACK_NOW;
         }
         if x.keepalive_at <= cx.now {
-            x.keepalive_at = cx.now + Duration::from_secs(u64::from(cx.sysctls.tcp_keepalive_intvl));
+            x.keepalive_at =
+                cx.now + Duration::from_secs(u64::from(cx.sysctls.tcp_keepalive_intvl));
             fx |= self.on_keepalive(cx);
         }
         if self.xfer.as_ref().is_some_and(|x| x.rto_at <= cx.now) {
-            fx |= if self.snd.nxt == self.snd.una { self.on_persist(cx) } else { self.on_rto(cx) };
+            fx |= if self.snd.nxt == self.snd.una {
+                self.on_persist(cx)
+            } else {
+                self.on_rto(cx)
+            };
         }
         self.rearm();
         fx
     }
 
     fn on_keepalive(&mut self, cx: &mut Ctx<'_>) -> Effects {
-        let Some(x) = &mut self.xfer else { return Effects::NONE };
+        let Some(x) = &mut self.xfer else {
+            return Effects::NONE;
+        };
         if self.snd.nxt != self.snd.una || !x.send.is_empty() {
             return Effects::NONE;
         }
@@ -65,7 +73,9 @@ impl Tcb {
     /// The peer's window stayed shut: probe it, with back-off (RFC 9293 3.8.6.1).
     fn on_persist(&mut self, cx: &mut Ctx<'_>) -> Effects {
         let (rto, limit) = (self.rtt.rto(), self.retry_limit(cx));
-        let Some(x) = &mut self.xfer else { return Effects::NONE };
+        let Some(x) = &mut self.xfer else {
+            return Effects::NONE;
+        };
         if x.retries >= limit && self.owner == super::NONE {
             cx.mib.inc(Counter::TcpAbortOnTimeout);
             return self.done(cx, Some(SoError::TimedOut));
@@ -93,7 +103,9 @@ impl Tcb {
         let limit = self.retry_limit(cx);
         let (una, nxt, rto) = (self.snd.una, self.snd.nxt, self.rtt.rto());
         let syn = matches!(self.state, TcpState::SynSent | TcpState::SynRecv);
-        let Some(x) = &mut self.xfer else { return Effects::NONE };
+        let Some(x) = &mut self.xfer else {
+            return Effects::NONE;
+        };
         cx.mib.inc(Counter::TcpTimeouts);
         if x.retries >= limit {
             cx.mib.inc(Counter::TcpAbortOnTimeout);
@@ -115,7 +127,7 @@ impl Tcb {
         }
         if x.sacked.first().is_some_and(|(a, _)| a == x.una64) {
             // The peer reneged (RFC 2018 8).
-            cx.mib.inc(Counter::TcpsackReneging);
+            cx.mib.inc(Counter::TcpSackReneging);
             x.sacked.clear();
         }
         x.ca = CaState::Loss;

@@ -50,11 +50,19 @@ impl Tcb {
             return SendRoom::Shut;
         }
         if !matches!(self.state, TcpState::Established | TcpState::CloseWait) {
-            return if self.state == TcpState::Close { SendRoom::Shut } else { SendRoom::Full };
+            return if self.state == TcpState::Close {
+                SendRoom::Shut
+            } else {
+                SendRoom::Full
+            };
         }
         let queued = self.xfer.as_ref().map_or(0, |x| x.send.len());
         let limit = self.sndbuf_limit(cx);
-        if queued >= limit { SendRoom::Full } else { SendRoom::Room(limit - queued) }
+        if queued >= limit {
+            SendRoom::Full
+        } else {
+            SendRoom::Room(limit - queued)
+        }
     }
 
     /// Room for the program to write counts once a third of the buffer is free (Linux `sk_stream_is_writeable`).
@@ -68,7 +76,12 @@ impl Tcb {
 
     /// Linux lets the send buffer follow the congestion window (`tcp_sndbuf_expand`), unless SO_SNDBUF was set.
     fn sndbuf_limit(&self, cx: &Ctx<'_>) -> usize {
-        let (set, locked) = self.xfer.as_ref().map_or((cx.sysctls.tcp_wmem[1], false), |x| (x.sndbuf, x.sndbuf_locked));
+        let (set, locked) = self
+            .xfer
+            .as_ref()
+            .map_or((cx.sysctls.tcp_wmem[1], false), |x| {
+                (x.sndbuf, x.sndbuf_locked)
+            });
         if locked {
             return set as usize / 2;
         }
@@ -104,12 +117,15 @@ impl Tcb {
     }
     /// Bytes written and not yet sent.
     pub fn unsent(&self) -> usize {
-        self.unacked().saturating_sub((self.snd.nxt - self.snd.una) as usize)
+        self.unacked()
+            .saturating_sub((self.snd.nxt - self.snd.una) as usize)
     }
 
     /// Shows the in-order bytes to `f`, which says how many it took.
     pub fn recv_with<R>(&mut self, cx: &mut Ctx<'_>, f: impl FnOnce(&[&[u8]]) -> (usize, R)) -> R {
-        let Some(x) = &mut self.xfer else { return f(&[]).1 };
+        let Some(x) = &mut self.xfer else {
+            return f(&[]).1;
+        };
         let mut slices: [&[u8]; 32] = [&[]; 32];
         let n = x.recv.slices(&mut slices);
         let (took, r) = f(&slices[..n]);
@@ -164,7 +180,11 @@ impl Tcb {
     pub fn abort(&mut self, cx: &mut Ctx<'_>) -> (bool, Effects) {
         let tell = matches!(
             self.state,
-            TcpState::Established | TcpState::CloseWait | TcpState::FinWait1 | TcpState::FinWait2 | TcpState::SynRecv
+            TcpState::Established
+                | TcpState::CloseWait
+                | TcpState::FinWait1
+                | TcpState::FinWait2
+                | TcpState::SynRecv
         );
         if matches!(self.state, TcpState::Established | TcpState::CloseWait) {
             cx.mib.inc(Counter::TcpEstabResets);

@@ -43,8 +43,9 @@ impl Tcb {
     /// The window that could be told now, never less than was told, a multiple of our scale.
     pub(super) fn new_window(&self, sysctls: &Sysctls) -> u32 {
         let told = self.rcv_window();
-        let (rcvbuf, charged) =
-            self.xfer.as_ref().map_or((sysctls.tcp_rmem[1], 0), |x| (x.rcvbuf, x.recv.charged() as u32));
+        let (rcvbuf, charged) = self.xfer.as_ref().map_or((sysctls.tcp_rmem[1], 0), |x| {
+            (x.rcvbuf, x.recv.charged() as u32)
+        });
         let full = window_of(rcvbuf);
         let free = full.saturating_sub(charged);
         let mss = u32::from(self.rcv_mss).min(full);

@@ -1,0 +1,215 @@
+//! Names and plain values of the public interface.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use hearken_abi::{Domain, TcpState};
+use hearken_tcp::{Instant, Sysctls};
+
+use crate::hooks::Hooks;
+
+/// A socket of one [`crate::Net`]. A closed one is never found again under the same id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SocketId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl SocketId {
+    /// A number that names the socket for people: `socket 7`.
+    pub const fn number(self) -> u32 {
+        self.slot
+    }
+}
+
+/// An interface of one [`crate::Net`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct IfaceId(pub u16);
+
+impl IfaceId {
+    /// The loopback interface, which is always there.
+    pub const LO: Self = Self(0);
+}
+
+/// What a [`crate::Net`] is made of.
+pub struct Config {
+    /// All that is secret or random comes from here.
+    pub seed: [u8; 32],
+    /// The values to start with.
+    pub sysctls: Sysctls,
+    /// Security, sock_ops, tracing.
+    pub hooks: Option<Box<dyn Hooks + Send>>,
+}
+
+impl Config {
+    /// Linux's defaults, no hooks.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            seed,
+            sysctls: Sysctls::default(),
+            hooks: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("sysctls", &self.sysctls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who calls, as far as a decision hangs on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cred {
+    /// The effective user.
+    pub uid: u32,
+    /// CAP_NET_BIND_SERVICE: ports under `ip_unprivileged_port_start`.
+    pub net_bind_service: bool,
+}
+
+impl Cred {
+    /// Root.
+    pub const ROOT: Self = Self {
+        uid: 0,
+        net_bind_service: true,
+    };
+}
+
+/// A connection taken from an accept queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// The new socket.
+    pub socket: SocketId,
+    /// The client.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+}
+
+/// How far a connect came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Connect {
+    /// The SYN is on its way; writability tells the end.
+    InProgress,
+    /// An earlier attempt has completed: this call reports it.
+    Done,
+}
+
+/// Which direction a shutdown ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shutdown {
+    /// SHUT_RD
+    Read,
+    /// SHUT_WR
+    Write,
+    /// SHUT_RDWR
+    Both,
+}
+
+/// A socket option that `Net` obeys, with its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opt {
+    /// SO_REUSEADDR
+    ReuseAddr(bool),
+    /// SO_REUSEPORT
+    ReusePort(bool),
+    /// SO_BINDTODEVICE
+    BindToDevice(Option<IfaceId>),
+    /// IPV6_V6ONLY
+    V6Only(bool),
+    /// IP_FREEBIND, IPV6_FREEBIND
+    FreeBind(bool),
+    /// IP_BIND_ADDRESS_NO_PORT
+    BindAddressNoPort(bool),
+    /// SO_KEEPALIVE
+    KeepAlive(bool),
+    /// SO_LINGER: `None` is off.
+    Linger(Option<Duration>),
+    /// SO_RCVBUF in bytes as the program gave them: twice as much is kept, within `rmem_max`.
+    RcvBuf(u32),
+    /// SO_SNDBUF, likewise.
+    SndBuf(u32),
+    /// TCP_NODELAY
+    NoDelay(bool),
+    /// TCP_CORK
+    Cork(bool),
+    /// TCP_MAXSEG, 0 for none.
+    MaxSeg(u16),
+    /// TCP_SYNCNT
+    SynCnt(u8),
+    /// IP_TOS
+    Tos(u8),
+    /// IP_TTL and IPV6_UNICAST_HOPS
+    Ttl(u8),
+    /// TCP_FASTOPEN: the length of the queue. Kept; Fast Open itself is not there yet.
+    FastOpenQlen(u32),
+}
+
+/// The options of a socket as they stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// SO_REUSEADDR
+    pub reuse_addr: bool,
+    /// SO_REUSEPORT
+    pub reuse_port: bool,
+    /// SO_BINDTODEVICE
+    pub device: Option<IfaceId>,
+    /// IPV6_V6ONLY
+    pub v6only: bool,
+    /// IP_FREEBIND
+    pub free_bind: bool,
+    /// IP_BIND_ADDRESS_NO_PORT
+    pub bind_address_no_port: bool,
+    /// SO_KEEPALIVE
+    pub keep_alive: bool,
+    /// SO_LINGER
+    pub linger: Option<Duration>,
+    /// SO_RCVBUF as getsockopt reports it (doubled).
+    pub rcvbuf: u32,
+    /// SO_SNDBUF, likewise.
+    pub sndbuf: u32,
+    /// TCP_NODELAY
+    pub no_delay: bool,
+    /// TCP_CORK
+    pub cork: bool,
+    /// TCP_MAXSEG
+    pub max_seg: u16,
+    /// TCP_SYNCNT, 0 for the sysctl's value.
+    pub syn_cnt: u8,
+    /// IP_TOS
+    pub tos: u8,
+    /// IP_TTL, 0 for the sysctl's value.
+    pub ttl: u8,
+    /// TCP_FASTOPEN
+    pub fast_open_qlen: u32,
+}
+
+/// One socket, half-open or TIME_WAIT connection, as `ss` and /proc/net/tcp show it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiagRow {
+    /// The table it stands in.
+    pub domain: Domain,
+    /// Its state (half-open ones: SYN_RECV).
+    pub state: TcpState,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The peer, 0.0.0.0:0 or [::]:0 when there is none.
+    pub peer: SocketAddr,
+    /// Bytes unread; of a listener, connections that wait.
+    pub rx_queue: u32,
+    /// Bytes unacknowledged; of a listener, its limit (`ss` Send-Q; /proc shows 0).
+    pub tx_queue: u32,
+    /// The socket, unless nobody holds one (half-open, unaccepted, orphan, TIME_WAIT).
+    pub socket: Option<SocketId>,
+    /// Who made it.
+    pub uid: u32,
+    /// The kind of timer as /proc/net/tcp numbers it: 0 none, 1 retransmit, 2 keepalive, 3 TIME_WAIT, 4 probe.
+    pub timer: u8,
+    /// When it fires.
+    pub timer_at: Instant,
+    /// Retransmissions so far.
+    pub retransmits: u8,
+}

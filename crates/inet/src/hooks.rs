@@ -1,0 +1,190 @@
+//! Where others look on, or refuse: security, sock_ops callbacks, tracing.
+
+use core::net::SocketAddr;
+use hearken_abi::TcpState;
+
+/// Which hooks are called. A hook whose bit is off costs one test.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HookMask(pub u8);
+
+impl HookMask {
+    /// [`Hooks::security`]
+    pub const SECURITY: Self = Self(1);
+    /// [`Hooks::sock_ops`]
+    pub const SOCK_OPS: Self = Self(2);
+    /// [`Hooks::trace`]
+    pub const TRACE: Self = Self(4);
+    /// Whether all the bits of `o` are set.
+    pub const fn has(self, o: Self) -> bool {
+        self.0 & o.0 == o.0
+    }
+}
+
+/// A call that a security hook judges, with the arguments that Linux's LSM gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SecurityCall {
+    /// `security_socket_bind`
+    Bind(SocketAddr),
+    /// `security_socket_listen`, after the clamp.
+    Listen {
+        /// Where the socket is bound.
+        local: SocketAddr,
+        /// The backlog after the clamp to somaxconn.
+        backlog: u32,
+    },
+    /// `security_socket_accept`
+    Accept(SocketAddr),
+    /// `security_socket_connect`
+    Connect(SocketAddr),
+}
+
+/// `BPF_SOCK_OPS_*` numbers of the callbacks that are made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum SockOp {
+    /// `BPF_SOCK_OPS_TCP_CONNECT_CB`
+    TcpConnect = 3,
+    /// `BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB`
+    ActiveEstablished = 4,
+    /// `BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB`
+    PassiveEstablished = 5,
+    /// `BPF_SOCK_OPS_TCP_LISTEN_CB`
+    TcpListen = 11,
+}
+
+/// What a sock_ops callback is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SockOps {
+    /// Which callback.
+    pub op: SockOp,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The peer, where there is one.
+    pub remote: Option<SocketAddr>,
+}
+
+/// A step of the founding walk, with the values that it took. A call's steps come in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// `listen(fd, backlog)` enters; `fd` is -1 where the caller has none.
+    ListenEnter {
+        /// The descriptor.
+        fd: i32,
+        /// As the program gave it.
+        backlog: i32,
+    },
+    /// The descriptor names this socket.
+    Lookup {
+        /// Its number in the namespace.
+        socket: u32,
+    },
+    /// The unsigned clamp.
+    Clamp {
+        /// As given.
+        backlog: i32,
+        /// The namespace's `net.core.somaxconn`.
+        somaxconn: u32,
+        /// The smaller.
+        result: u32,
+    },
+    /// What the security hook said: 0, or an errno.
+    Security {
+        /// 0 when allowed.
+        errno: i32,
+    },
+    /// `inet_listen` looks at the state.
+    InetListen {
+        /// CLOSE or LISTEN when it goes on.
+        state: TcpState,
+    },
+    /// A repeated listen only moved the limit.
+    BacklogMoved {
+        /// Before.
+        from: u32,
+        /// Now.
+        to: u32,
+    },
+    /// `tcp_fastopen` asked every listener to take Fast Open connections.
+    FastOpen {
+        /// The length of their queue.
+        max_qlen: u32,
+    },
+    /// `inet_csk_listen_start`: the queues are there, and empty.
+    ListenStart {
+        /// The limit of both queues; one more fits.
+        max_ack_backlog: u32,
+    },
+    /// The port check at listen time.
+    PortCheck {
+        /// The port.
+        port: u16,
+        /// It was chosen just now (autobind).
+        autobind: bool,
+        /// Nobody is in the way.
+        free: bool,
+    },
+    /// In the listening hash: a SYN finds it now.
+    Hashed {
+        /// Where.
+        local: SocketAddr,
+    },
+    /// The `TCP_LISTEN_CB` callback was made.
+    ListenCallback,
+    /// The call returns.
+    ListenExit {
+        /// 0, or an errno.
+        errno: i32,
+    },
+    /// A SYN found the listener.
+    Syn {
+        /// The listener's address.
+        local: SocketAddr,
+        /// The client.
+        remote: SocketAddr,
+        /// Half-open connections before it.
+        half_open: u32,
+        /// Completed ones that wait.
+        ack_backlog: u32,
+        /// The limit of both.
+        limit: u32,
+    },
+    /// A handshake completed: the child waits in the accept queue.
+    Queued {
+        /// The client.
+        remote: SocketAddr,
+        /// Length of the queue with it.
+        ack_backlog: u32,
+        /// Its limit.
+        limit: u32,
+    },
+    /// The accept queue was full: dropped, counted, never reset (`reset`: unless `tcp_abort_on_overflow`).
+    Overflow {
+        /// The client.
+        remote: SocketAddr,
+        /// A reset was sent.
+        reset: bool,
+    },
+    /// `accept` took the oldest child.
+    Accepted {
+        /// Its peer.
+        remote: SocketAddr,
+        /// Length of the queue without it.
+        ack_backlog: u32,
+    },
+}
+
+/// One object fixed when the namespace is made.
+pub trait Hooks {
+    /// Asked once, at construction.
+    fn mask(&self) -> HookMask;
+    /// Refuses a call with any errno, which passes through unchanged.
+    fn security(&mut self, _call: &SecurityCall) -> Result<(), i32> {
+        Ok(())
+    }
+    /// Linux's sock_ops callbacks; the answer is what the program would have returned.
+    fn sock_ops(&mut self, _call: &SockOps) -> i32 {
+        0
+    }
+    /// Is told each step.
+    fn trace(&mut self, _step: &Step) {}
+}
