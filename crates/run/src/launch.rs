@@ -1,15 +1,26 @@
 //! Starting CMD under the filter.
 //!
-//! The supervisor stays where it is. It forks and execs itself as the *guardian* (a hidden
-//! subcommand), which enters the namespaces, becomes a child subreaper and forks CMD; CMD installs
-//! the filter and sends its notify descriptor here. The guardian then only reaps, tells how CMD ended, and
-//! kills the whole tree if the supervisor dies.
+//! The supervisor stays where it is. It forks and execs this program anew as the *guardian*
+//! (`guardian`), which enters the namespaces and forks CMD; CMD installs the filter, sends its notify
+//! descriptor here and waits for `go`. Nothing of the supervisor's memory or descriptors is in
+//! either of them.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
+use std::fmt;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, Resource, Rlimit};
+
+use crate::exit::Ended;
+use crate::guardian::{Orders, kind};
 use crate::sys::notify::Listener;
+use crate::sys::process::{self, Vector};
+use crate::sys::signal::Mask;
+use crate::sys::{message, remote};
 
 /// What to start, and how.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +29,11 @@ pub struct Options {
     pub command: Vec<OsString>,
     /// `--sysctl` name and value; those that the kernel's own namespace has too are written there.
     pub sysctls: Vec<(String, String)>,
+    /// The signals that CMD is to find blocked; `None`: those of the calling thread. After
+    /// [`crate::exit::Signals::take`] it is what that kept.
+    pub mask: Option<Mask>,
+    /// Do not even try for namespaces of its own.
+    pub filter_alone: bool,
 }
 
 /// In which network CMD runs.
@@ -29,7 +45,25 @@ pub enum Network {
     FilterAlone(String),
 }
 
-/// A started CMD that waits for `go`.
+/// Why CMD could not be started. The exit status is 125.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Self {
+        Self(e.to_string())
+    }
+}
+
+/// A started CMD. Dropping it ends CMD and all its descendants, and waits until they have gone.
 #[derive(Debug)]
 pub struct Child {
     /// CMD's process id.
@@ -38,10 +72,265 @@ pub struct Child {
     pub pidfd: OwnedFd,
     /// The notify descriptor.
     pub listener: Listener,
-    /// The namespace's own `/proc/sys/net/core/somaxconn`, readable and writable.
+    /// The namespace's own `/proc/sys/net/core/somaxconn`, readable and writable (seek to 0 first,
+    /// or use read_at and write_at).
     pub somaxconn: Option<File>,
     /// Where it runs.
     pub network: Network,
     /// What did not work but does not stop CMD, one line each, for stderr.
     pub notes: Vec<String>,
+    guardian: i32,
+    control: Option<OwnedFd>,
+    go: Option<OwnedFd>,
+    ended: Option<Ended>,
+}
+
+/// Starts the guardian and through it CMD, up to the point where CMD waits for [`Child::go`]. Also
+/// raises this process's own limit on open descriptors; CMD gets the old one.
+pub fn launch(options: &Options) -> Result<Child, Error> {
+    if options.command.is_empty() {
+        return Err(Error("no command".into()));
+    }
+    let nofile = raise_nofile();
+    if options.filter_alone {
+        return match attempt(options, nofile, true)? {
+            Attempt::Started(mut child) => {
+                child.network = Network::FilterAlone("asked for".into());
+                Ok(*child)
+            }
+            Attempt::Refused(why) => Err(Error(why)),
+        };
+    }
+    match attempt(options, nofile, false)? {
+        Attempt::Started(child) => Ok(*child),
+        // That guardian stood half-way in its namespaces and has ended; a new one stays out.
+        Attempt::Refused(why) => match attempt(options, nofile, true)? {
+            Attempt::Started(mut child) => {
+                child.notes.insert(
+                    0,
+                    format!(
+                        "no network namespace ({why}): going on with the filter alone; \
+                         what is not TCP uses the host's network (see `hearken doctor`)"
+                    ),
+                );
+                child.network = Network::FilterAlone(why);
+                Ok(*child)
+            }
+            Attempt::Refused(why) => Err(Error(why)),
+        },
+    }
+}
+
+/// Raises the soft limit on descriptors to the hard one; gives what it was.
+fn raise_nofile() -> Rlimit {
+    let old = rustix::process::getrlimit(Resource::Nofile);
+    let _ = rustix::process::setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: old.maximum,
+            maximum: old.maximum,
+        },
+    );
+    // A second launch in one process (tests) must not pass the raised limit on.
+    static FIRST: std::sync::OnceLock<(Option<u64>, Option<u64>)> = std::sync::OnceLock::new();
+    let (current, maximum) = *FIRST.get_or_init(|| (old.current, old.maximum));
+    Rlimit { current, maximum }
+}
+
+enum Attempt {
+    Started(Box<Child>),
+    Refused(String),
+}
+
+fn attempt(options: &Options, nofile: Rlimit, filter_alone: bool) -> Result<Attempt, Error> {
+    let (ours, theirs) = message::pair()?;
+    let (go_read, go_write) =
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
+    let orders = Orders {
+        control: theirs.as_raw_fd(),
+        go: go_read.as_raw_fd(),
+        nofile: (nofile.current, nofile.maximum),
+        filter_alone,
+        sysctls: options.sysctls.clone(),
+        command: options.command.clone(),
+    };
+    let mut argv = vec![OsString::from("hearken")];
+    argv.extend(orders.to_args());
+    let environment = std::env::vars_os().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    });
+    let mask = options.mask.unwrap_or_else(Mask::current);
+    let guardian = process::spawn(
+        c"/proc/self/exe",
+        &Vector::new(c_strings(argv.into_iter())?),
+        &Vector::new(c_strings(environment)?),
+        &[theirs.as_fd(), go_read.as_fd()],
+        &mask,
+    )
+    .map_err(|e| Error(format!("cannot start myself anew: {e}")))?;
+    drop((theirs, go_read));
+    let gathered = gather(&ours);
+    let ready = match gathered {
+        Ok(Gathered::Ready(ready)) => *ready,
+        other => {
+            drop((ours, go_write));
+            let _ = process::wait_for(guardian);
+            return match other {
+                Ok(Gathered::Refused(why)) => Ok(Attempt::Refused(why)),
+                Ok(Gathered::Ready(_)) => unreachable!("taken above"),
+                Err(e) => Err(e),
+            };
+        }
+    };
+    Ok(Attempt::Started(Box::new(Child {
+        pid: ready.pid,
+        pidfd: ready.pidfd,
+        listener: Listener(ready.listener),
+        somaxconn: ready.somaxconn,
+        network: Network::Own,
+        notes: ready.notes,
+        guardian,
+        control: Some(ours),
+        go: Some(go_write),
+        ended: None,
+    })))
+}
+
+struct Ready {
+    pid: i32,
+    pidfd: OwnedFd,
+    listener: OwnedFd,
+    somaxconn: Option<File>,
+    notes: Vec<String>,
+}
+
+enum Gathered {
+    Ready(Box<Ready>),
+    Refused(String),
+}
+
+/// Reads messages until all is there. The guardian's and CMD's may come in either order.
+fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
+    let mut notes = Vec::new();
+    let (mut somaxconn, mut command, mut listener) = (None, None, None);
+    loop {
+        if command.is_some() && listener.is_some() {
+            let ((pid, pidfd), listener) = command.take().zip(listener).expect("both are there");
+            return Ok(Gathered::Ready(Box::new(Ready {
+                pid,
+                pidfd,
+                listener,
+                somaxconn,
+                notes,
+            })));
+        }
+        let m = message::recv(control.as_fd(), true)?;
+        let Some((kind, body)) = m.bytes.split_first() else {
+            return Err(Error("the guardian ended before CMD began".into()));
+        };
+        let text = || String::from_utf8_lossy(body).into_owned();
+        match *kind {
+            kind::NETWORK => somaxconn = m.fd.map(File::from),
+            kind::NOTE => notes.push(text()),
+            kind::REFUSED => return Ok(Gathered::Refused(text())),
+            kind::FAILED => return Err(Error(text())),
+            kind::PID => {
+                let pid = body.try_into().map(i32::from_ne_bytes).ok();
+                command = pid.zip(m.fd);
+            }
+            kind::LISTENER => listener = m.fd,
+            // CMD's process ended before it was CMD; why is in the message before or after.
+            kind::STATUS => {}
+            other => return Err(Error(format!("the guardian said {other:#x}"))),
+        }
+    }
+}
+
+fn c_strings(strings: impl Iterator<Item = OsString>) -> Result<Vec<CString>, Error> {
+    strings
+        .map(|s| {
+            CString::new(s.into_vec()).map_err(|_| Error("an argument with a NUL byte".into()))
+        })
+        .collect()
+}
+
+impl Child {
+    /// Lets CMD run. Answer the listener from now on.
+    pub fn go(&mut self) -> io::Result<()> {
+        if let Some(go) = self.go.take() {
+            rustix::io::retry_on_intr(|| rustix::io::write(&go, b"g"))?;
+        }
+        Ok(())
+    }
+
+    /// Readable when [`Child::check`] has news: CMD ended, or the guardian did.
+    pub fn control(&self) -> Option<BorrowedFd<'_>> {
+        self.control.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Takes in what the guardian said, without waiting. `Ok(false)`: there will be no more (take
+    /// the descriptor of [`Child::control`] out of the poll set).
+    pub fn check(&mut self) -> io::Result<bool> {
+        loop {
+            match self.take_message(false) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn take_message(&mut self, wait: bool) -> io::Result<bool> {
+        let Some(control) = &self.control else {
+            return Ok(false);
+        };
+        let m = message::recv(control.as_fd(), wait)?;
+        match m.bytes.split_first() {
+            None => Ok(false),
+            Some((&kind::STATUS, body)) => {
+                if let Ok(status) = body.try_into().map(i32::from_ne_bytes) {
+                    self.ended = Some(Ended::from_wait_status(status));
+                }
+                Ok(true)
+            }
+            Some(_) => Ok(true),
+        }
+    }
+
+    /// How CMD ended, as far as is known by now.
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// Waits until CMD has ended. `None`: the guardian was killed before it could tell.
+    pub fn wait(&mut self) -> io::Result<Option<Ended>> {
+        while self.ended.is_none() && self.take_message(true)? {}
+        Ok(self.ended)
+    }
+
+    /// Sends CMD a signal; that it has ended is no error.
+    pub fn signal(&self, number: i32) -> io::Result<()> {
+        match remote::pidfd_send_signal(self.pidfd.as_fd(), number) {
+            Err(e) if e.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether CMD is (still) in the supervisor's process group.
+    pub fn shares_our_process_group(&self) -> bool {
+        let theirs = Pid::from_raw(self.pid).and_then(|p| rustix::process::getpgid(Some(p)).ok());
+        theirs == Some(rustix::process::getpgrp())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Its end is the guardian's order to kill what is left.
+        self.control = None;
+        self.go = None;
+        let _ = process::wait_for(self.guardian);
+    }
 }

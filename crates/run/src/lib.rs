@@ -8,7 +8,10 @@
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("hearken run knows only the x86-64 system call numbers so far");
 
+pub mod enter;
+pub mod exit;
 pub mod filter;
+pub mod guardian;
 pub mod launch;
 pub mod options;
 // Until the loop that uses these parts lands.
