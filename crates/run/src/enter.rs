@@ -115,7 +115,10 @@ fn interface(route: &mut Route, notes: &mut Vec<String>) -> io::Result<()> {
     let v6 = IpAddr::V6(ADDRESS_V6.0);
     route.add_address(index, v4, ADDRESS_V4.1)?;
     // The kernel may have no IPv6, or have it disabled.
-    let six = route.add_address(index, v6, ADDRESS_V6.1);
+    let six = route
+        .no_link_local(index)
+        .and_then(|()| route.no_link_local(peer))
+        .and_then(|()| route.add_address(index, v6, ADDRESS_V6.1));
     route.set_up(index)?;
     route.set_up(peer)?;
     route.add_unreachable_default(v4)?;

@@ -54,12 +54,10 @@ impl Route {
         Ok(rustix::net::netdevice::name_to_index(any, name)?)
     }
 
-    /// Makes a veth pair in this namespace. Neither end gets a link-local address: nothing is to be
-    /// sent there by the kernel's own accord.
+    /// Makes a veth pair in this namespace.
     pub fn add_veth(&mut self, name: &str, peer: &str) -> io::Result<()> {
         let mut other = ifinfomsg(0, false);
         attribute(&mut other, IFLA_IFNAME, &c_string(peer));
-        attribute(&mut other, IFLA_AF_SPEC, &no_link_local());
         let mut data = Vec::new();
         attribute(&mut data, VETH_INFO_PEER, &other);
         let mut info = Vec::new();
@@ -68,8 +66,23 @@ impl Route {
         let mut body = ifinfomsg(0, false);
         attribute(&mut body, IFLA_IFNAME, &c_string(name));
         attribute(&mut body, IFLA_LINKINFO, &info);
-        attribute(&mut body, IFLA_AF_SPEC, &no_link_local());
         self.request(libc::RTM_NEWLINK, CREATE, &body)
+    }
+
+    /// Keeps an interface without a link-local address, so that the kernel sends nothing there of its
+    /// own accord. Refused (EAFNOSUPPORT) in the request that makes the interface.
+    pub fn no_link_local(&mut self, index: u32) -> io::Result<()> {
+        let mut mode = Vec::new();
+        attribute(
+            &mut mode,
+            IFLA_INET6_ADDR_GEN_MODE,
+            &[IN6_ADDR_GEN_MODE_NONE],
+        );
+        let mut families = Vec::new();
+        attribute(&mut families, libc::AF_INET6 as u16, &mode);
+        let mut body = ifinfomsg(index, false);
+        attribute(&mut body, IFLA_AF_SPEC, &families);
+        self.request(libc::RTM_NEWLINK, 0, &body)
     }
 
     /// Brings an interface up.
@@ -154,18 +167,6 @@ fn ifinfomsg(index: u32, up: bool) -> Vec<u8> {
     b.extend(flags.to_ne_bytes());
     b.extend(flags.to_ne_bytes());
     b
-}
-
-fn no_link_local() -> Vec<u8> {
-    let mut mode = Vec::new();
-    attribute(
-        &mut mode,
-        IFLA_INET6_ADDR_GEN_MODE,
-        &[IN6_ADDR_GEN_MODE_NONE],
-    );
-    let mut families = Vec::new();
-    attribute(&mut families, libc::AF_INET6 as u16, &mode);
-    families
 }
 
 /// Appends one attribute, padded to four bytes.

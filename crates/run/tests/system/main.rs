@@ -7,7 +7,7 @@ mod cases;
 mod programs;
 mod supervisor;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -81,15 +81,19 @@ fn run_all(args: &[String]) -> ExitCode {
     ExitCode::from(u8::from(failed != 0))
 }
 
-fn one(exe: &PathBuf, name: &str, user: Option<u32>) -> Result<(), String> {
+fn one(exe: &Path, name: &str, user: Option<u32>) -> Result<(), String> {
     use std::os::unix::process::CommandExt;
     let mut command = Command::new(exe);
-    command.args(["case", name]).current_dir("/");
+    command
+        .args(["case", name])
+        .current_dir("/")
+        // Directories there that this user may not search would turn 127 into 126.
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin");
     if let Some(uid) = user {
         // std drops the supplementary groups when root gives up its uid.
         command.uid(uid).gid(uid);
     }
-    let output = dirless_temp(exe, "out");
+    let output = exe.with_extension("out");
     let file = std::fs::File::create(&output).map_err(|e| e.to_string())?;
     command
         .stdin(std::process::Stdio::null())
@@ -116,8 +120,4 @@ fn one(exe: &PathBuf, name: &str, user: Option<u32>) -> Result<(), String> {
         "{status}\n{}",
         std::fs::read_to_string(&output).unwrap_or_default()
     ))
-}
-
-fn dirless_temp(exe: &PathBuf, extension: &str) -> PathBuf {
-    exe.with_extension(extension)
 }
