@@ -21,6 +21,7 @@ use args::{Cli, Command};
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
+    hearken_run::guardian::become_guardian_if_asked();
     let Some(command) = Cli::parse().command else {
         return finish(print(args::FIRST));
     };
