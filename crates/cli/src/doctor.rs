@@ -13,21 +13,25 @@ pub(crate) fn doctor(options: &args::Doctor) -> Result<bool, Failure> {
     } else {
         print(&table(&checks))?;
     }
-    Ok(checks.iter().all(|c| c.ok))
+    Ok(checks.iter().all(|c| c.ok || !c.required))
 }
 
 fn table(checks: &[Check]) -> String {
     let width = checks.iter().map(|c| c.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for check in checks {
-        let mark = if check.ok { "ok  " } else { "LACK" };
+        let mark = match (check.ok, check.required) {
+            (true, _) => "ok  ",
+            (false, true) => "LACK",
+            (false, false) => "note",
+        };
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{mark}  {:<width$}  {}", check.name, check.detail);
         if let Some(repair) = check.repair.as_ref().filter(|_| !check.ok) {
             let _ = writeln!(out, "      {:<width$}  mend it: {repair}", "");
         }
     }
-    let lacking = checks.iter().filter(|c| !c.ok).count();
+    let lacking = checks.iter().filter(|c| !c.ok && c.required).count();
     let _ = match lacking {
         0 => writeln!(out, "\nNothing is amiss: `hearken demo` will work here."),
         1 => writeln!(out, "\n1 thing is amiss."),
@@ -39,10 +43,11 @@ fn table(checks: &[Check]) -> String {
 fn json(checks: &[Check]) -> serde_json::Value {
     serde_json::json!({
         "schema": "hearken.doctor/1",
-        "ok": checks.iter().all(|c| c.ok),
+        "ok": checks.iter().all(|c| c.ok || !c.required),
         "checks": checks.iter().map(|c| serde_json::json!({
             "name": c.name,
             "ok": c.ok,
+            "required": c.required,
             "detail": c.detail,
             "repair": c.repair.as_ref().filter(|_| !c.ok),
         })).collect::<Vec<_>>(),
@@ -59,12 +64,14 @@ mod tests {
             Check {
                 name: "seccomp".into(),
                 ok: true,
+                required: true,
                 detail: "there".into(),
                 repair: Some("no".into()),
             },
             Check {
                 name: "userns".into(),
                 ok: false,
+                required: true,
                 detail: "off".into(),
                 repair: Some("sysctl -w x=1".into()),
             },

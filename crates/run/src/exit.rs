@@ -85,7 +85,7 @@ impl Signals {
     /// Handles all that are pending. Call when the descriptor is readable.
     pub fn forward(&self, child: &Child) -> io::Result<Asked> {
         while let Some(signal) = self.fd.next()? {
-            if child.ended().is_some() {
+            if child.has_ended() {
                 if matches!(
                     signal.number,
                     libc::SIGUSR1 | libc::SIGUSR2 | libc::SIGWINCH

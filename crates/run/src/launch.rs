@@ -305,6 +305,12 @@ impl Child {
         self.ended
     }
 
+    /// Whether CMD has ended, even if how is not known yet. Its own pidfd says it first: a signal
+    /// sent to it then would be lost.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_some() || remote::exited(self.pidfd.as_fd())
+    }
+
     /// Waits until CMD has ended. `None`: the guardian was killed before it could tell.
     pub fn wait(&mut self) -> io::Result<Option<Ended>> {
         while self.ended.is_none() && self.take_message(true)? {}

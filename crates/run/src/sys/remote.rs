@@ -54,18 +54,7 @@ impl Tasks {
 
     /// Lets go of the threads that have exited.
     pub fn sweep(&mut self) {
-        self.cache.retain(|(_, pidfd)| {
-            let mut p = [rustix::event::PollFd::new(
-                pidfd,
-                rustix::event::PollFlags::IN,
-            )];
-            let zero = rustix::event::Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            // An exited thread's pidfd is readable.
-            !matches!(rustix::event::poll(&mut p, Some(&zero)), Ok(n) if n > 0)
-        });
+        self.cache.retain(|(_, pidfd)| !exited(pidfd.as_fd()));
         self.hand = 0;
     }
 
@@ -98,6 +87,17 @@ pub fn pidfd_open(pid: u32, flags: u32) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Whether what the pidfd stands for has exited: it is readable then.
+pub fn exited(pidfd: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    let mut fds = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
+    let zero = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    matches!(rustix::event::poll(&mut fds, Some(&zero)), Ok(n) if n > 0)
 }
 
 /// Sends a signal to what the pidfd stands for.

@@ -48,3 +48,45 @@ const _: () = assert!(
     size_of::<Instruction>() == size_of::<libc::sock_filter>()
         && align_of::<Instruction>() == align_of::<libc::sock_filter>()
 );
+
+/// Whether the kernel knows an action (`SECCOMP_RET_...`).
+pub fn action_available(action: u32) -> io::Result<()> {
+    // SAFETY: the kernel reads one u32 at the pointer.
+    let r = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_GET_ACTION_AVAIL,
+            0,
+            &raw const action,
+        )
+    };
+    if r < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// The sizes of the kernel's notification, response and data structs.
+pub fn notification_sizes() -> io::Result<[u16; 3]> {
+    let mut sizes = [0u16; 3];
+    // SAFETY: the kernel writes three u16, struct seccomp_notif_sizes.
+    let r = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_GET_NOTIF_SIZES,
+            0,
+            sizes.as_mut_ptr(),
+        )
+    };
+    if r < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(sizes)
+}
+
+/// The sizes that this crate was built for.
+pub const NOTIFICATION_SIZES: [u16; 3] = [
+    size_of::<libc::seccomp_notif>() as u16,
+    size_of::<libc::seccomp_notif_resp>() as u16,
+    size_of::<libc::seccomp_data>() as u16,
+];

@@ -53,6 +53,8 @@ cases! {
     supervisor_killed_takes_the_tree_along,
     guardian_killed_takes_the_program_along,
     child_dropped_leaves_nothing_behind,
+    doctor_on_this_machine_finds_what_run_needs,
+    doctor_inside_a_run_finds_the_other_listener,
 }
 
 fn me() -> String {
@@ -565,16 +567,11 @@ fn signals_to_the_supervisor_reach_the_program() {
 }
 
 fn signal_after_the_program_s_end_ends_the_run() {
-    // The daemon tells its id; CMD, the shell, ends at once.
-    let (mut child, mut out, line) = supervised("sleep 60 & echo $!; exit 5");
-    let daemon: u32 = line.parse().expect("pid");
-    wait_until("CMD ended", || {
-        let status = std::fs::read_to_string(format!("/proc/{daemon}/status")).unwrap_or_default();
-        // Orphaned: its parent is the guardian, a child of the supervisor.
-        let parent = field(&status, "PPid:");
-        let parent = std::fs::read_to_string(format!("/proc/{parent}/status")).unwrap_or_default();
-        field(&parent, "PPid:") == child.id()
-    });
+    // The shell, CMD, tells its own id and its daemon's, and ends at once.
+    let (mut child, mut out, line) = supervised("sleep 60 & echo $$ $!; exit 5");
+    let pids: Vec<u32> = line.split(' ').map(|w| w.parse().expect("pid")).collect();
+    let daemon = pids[1];
+    wait_until("CMD ended", || gone(pids[0]));
     kill(child.id(), rustix::process::Signal::USR1);
     assert!(
         child.try_wait().expect("wait").is_none(),
@@ -675,4 +672,20 @@ fn child_dropped_leaves_nothing_behind() {
         assert_eq!(c, "");
     }
     assert_eq!(open(), before, "descriptors");
+}
+
+fn doctor_on_this_machine_finds_what_run_needs() {
+    let checks = hearken_run::doctor::checks();
+    for c in &checks {
+        assert!(c.ok || !c.required, "{c:?}");
+        // TUN is root's here, and `run` needs none.
+        assert!(c.ok || c.name == "/dev/net/tun", "{c:?}");
+        assert_eq!(c.ok, c.repair_command.is_none(), "{c:?}");
+    }
+}
+
+fn doctor_inside_a_run_finds_the_other_listener() {
+    let o = run(&words(&program("doctor")), &mut continue_all);
+    assert_eq!(o.ended, Some(Ended::Exited(0)));
+    assert_eq!(o.out, "another seccomp listener: exit\n");
 }

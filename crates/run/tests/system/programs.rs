@@ -15,6 +15,7 @@ pub(crate) fn run(name: &str, args: &[String]) -> ExitCode {
         "nine-sockets" => sockets(9),
         "connect" => connect(args),
         "threads" => threads(),
+        "doctor" => doctor(),
         other => panic!("no program {other}"),
     }
     ExitCode::SUCCESS
@@ -146,4 +147,16 @@ fn threads() {
     })
     .join()
     .expect("thread");
+}
+
+/// What the doctor finds lacking where the repair is known, but for devices.
+fn doctor() {
+    for c in hearken_run::doctor::checks() {
+        if let Some(repair) = c.repair_command
+            && !c.ok
+            && !c.name.starts_with("/dev")
+        {
+            println!("{}: {repair}", c.name);
+        }
+    }
 }

@@ -122,6 +122,9 @@ fn redirect_stdout(to: &OwnedFd) -> OwnedFd {
 
 /// `system supervise CMD...`: a supervisor in a process of its own; its exit status is `run`'s.
 pub(crate) fn main(command: &[String]) -> ExitCode {
+    // A case that fails must not leave it behind.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .expect("death signal");
     let signals = Signals::take().expect("signals");
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let options = Options {
