@@ -2,18 +2,24 @@
 
 use std::fmt::Write as _;
 
-use crate::stack::Check;
-use crate::{Failure, args, print, print_json, stack};
+use hearken_run::doctor::Check;
 
-/// Prints the checks; true when nothing is amiss.
+use crate::{Failure, args, print, print_json};
+
+/// Prints the checks; true when `hearken run` can work here.
 pub(crate) fn doctor(options: &args::Doctor) -> Result<bool, Failure> {
-    let checks = stack::checks();
+    let checks = hearken_run::doctor::checks();
     if options.json {
         print_json(&json(&checks))?;
     } else {
         print(&table(&checks))?;
     }
-    Ok(checks.iter().all(|c| c.ok || !c.required))
+    Ok(lacking(&checks) == 0)
+}
+
+/// How many things that `run` cannot do without are amiss.
+fn lacking(checks: &[Check]) -> usize {
+    checks.iter().filter(|c| c.required && !c.ok).count()
 }
 
 fn table(checks: &[Check]) -> String {
@@ -26,16 +32,21 @@ fn table(checks: &[Check]) -> String {
             (false, false) => "note",
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{mark}  {:<width$}  {}", check.name, check.detail);
-        if let Some(repair) = check.repair.as_ref().filter(|_| !check.ok) {
-            let _ = writeln!(out, "      {:<width$}  mend it: {repair}", "");
+        let _ = writeln!(out, "{mark}  {:<width$}  {}", check.name, check.found);
+        if !check.ok {
+            let _ = writeln!(
+                out,
+                "      {:<width$}  needed for: {}",
+                "", check.why_it_matters
+            );
+            if let Some(repair) = &check.repair_command {
+                let _ = writeln!(out, "      {:<width$}  mend it:    {repair}", "");
+            }
         }
     }
-    let lacking = checks.iter().filter(|c| !c.ok && c.required).count();
-    let _ = match lacking {
-        0 => writeln!(out, "\nNothing is amiss: `hearken demo` will work here."),
-        1 => writeln!(out, "\n1 thing is amiss."),
-        n => writeln!(out, "\n{n} things are amiss."),
+    let _ = match lacking(checks) {
+        0 => writeln!(out, "\n`hearken run` works here. To see it: hearken demo"),
+        n => writeln!(out, "\n`hearken run` does not work here: {n} to be mended."),
     };
     out
 }
@@ -43,13 +54,14 @@ fn table(checks: &[Check]) -> String {
 fn json(checks: &[Check]) -> serde_json::Value {
     serde_json::json!({
         "schema": "hearken.doctor/1",
-        "ok": checks.iter().all(|c| c.ok || !c.required),
+        "ok": lacking(checks) == 0,
         "checks": checks.iter().map(|c| serde_json::json!({
             "name": c.name,
             "ok": c.ok,
             "required": c.required,
-            "detail": c.detail,
-            "repair": c.repair.as_ref().filter(|_| !c.ok),
+            "found": c.found,
+            "why": c.why_it_matters,
+            "repair": c.repair_command.as_ref().filter(|_| !c.ok),
         })).collect::<Vec<_>>(),
     })
 }
@@ -58,32 +70,40 @@ fn json(checks: &[Check]) -> serde_json::Value {
 mod tests {
     use super::*;
 
+    fn check(name: &'static str, ok: bool, required: bool) -> Check {
+        Check {
+            name,
+            ok,
+            required,
+            found: "this".into(),
+            why_it_matters: "that",
+            repair_command: Some(format!("mend {name}")),
+        }
+    }
+
     #[test]
     fn table_failed_check_names_its_repair() {
         let checks = [
-            Check {
-                name: "seccomp".into(),
-                ok: true,
-                required: true,
-                detail: "there".into(),
-                repair: Some("no".into()),
-            },
-            Check {
-                name: "userns".into(),
-                ok: false,
-                required: true,
-                detail: "off".into(),
-                repair: Some("sysctl -w x=1".into()),
-            },
+            check("seccomp", true, true),
+            check("userns", false, true),
+            check("tun", false, false),
         ];
         let text = table(&checks);
         assert!(
-            text.contains("ok    seccomp  there\nLACK  userns   off\n"),
+            text.contains("ok    seccomp  this\nLACK  userns   this\n"),
             "{text}"
         );
-        assert!(text.contains("mend it: sysctl -w x=1"), "{text}");
-        assert!(!text.contains("mend it: no"), "{text}");
-        assert!(text.ends_with("1 thing is amiss.\n"), "{text}");
+        assert!(text.contains("mend it:    mend userns"), "{text}");
+        assert!(text.contains("note  tun      this"), "{text}");
+        assert!(!text.contains("mend seccomp"), "{text}");
+        assert!(text.contains("does not work here: 1"), "{text}");
         assert_eq!(json(&checks)["ok"], false);
+    }
+
+    #[test]
+    fn table_optional_lack_still_works() {
+        let checks = [check("tun", false, false)];
+        assert!(table(&checks).contains("works here"));
+        assert_eq!(json(&checks)["ok"], true);
     }
 }

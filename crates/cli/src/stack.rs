@@ -19,31 +19,3 @@ pub(crate) fn sockets(_run: Option<u32>) -> Result<Vec<ss::Socket>, Failure> {
 pub(crate) fn counters(_run: Option<u32>) -> Result<Vec<nstat::Row>, Failure> {
     Err(NOT_YET.into())
 }
-
-/// One check of this machine.
-pub(crate) struct Check {
-    pub(crate) name: String,
-    pub(crate) ok: bool,
-    /// Whether `run` cannot work without it.
-    pub(crate) required: bool,
-    pub(crate) detail: String,
-    pub(crate) repair: Option<String>,
-}
-
-/// What `doctor` looks at.
-pub(crate) fn checks() -> Vec<Check> {
-    hearken_run::doctor::checks()
-        .into_iter()
-        .map(|c| Check {
-            name: c.name.into(),
-            ok: c.ok,
-            required: c.required,
-            // The reason is worth its place where something is amiss.
-            detail: match c.ok {
-                true => c.found,
-                false => format!("{} ({})", c.found, c.why_it_matters),
-            },
-            repair: c.repair_command,
-        })
-        .collect()
-}

@@ -105,3 +105,25 @@ fn wrong_values_exit_2_and_say_what_is_right() {
         assert!(stdout(&out).is_empty());
     }
 }
+
+#[test]
+fn doctor_json_agrees_with_its_exit_status() {
+    let out = hearken(&["doctor", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&out)).expect("JSON");
+    assert_eq!(json["schema"], "hearken.doctor/1");
+    assert_eq!(json["ok"] == true, out.status.success());
+    assert!(json["checks"].as_array().is_some_and(|c| c.len() > 5));
+}
+
+#[test]
+fn sysctl_names_somaxconn_with_its_bounds() {
+    let out = hearken(&["sysctl", "net.core.somaxconn"]);
+    assert!(stdout(&out).starts_with("net.core.somaxconn = 4096\n    0 to 2147483647\n"));
+    let out = hearken(&["sysctl", "net.core.somaxcon"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        stderr(&out).contains("did you mean net.core.somaxconn?"),
+        "{}",
+        stderr(&out)
+    );
+}
