@@ -3,5 +3,7 @@
 #[macro_use]
 mod registry;
 
+mod accept_queue;
 mod backlog;
+mod leave_listen;
 mod listen_errno;
