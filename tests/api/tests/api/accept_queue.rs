@@ -216,8 +216,10 @@ fn accept_queue_child_with_fin_is_close_wait(t: &mut dyn Twin, ip: Ip) {
     let fd = t.listener(ip, 80, 5);
     let mut peer = Peer::new(ip, 4000, 80);
     peer.open(t);
+    let before = t.counters();
     peer.fin(t);
     assert_eq!(peer.expect(t, "A").ack, 1002);
+    t.expect_tcp_counters(&before, &[("TcpExtDelayedACKs", 1)]);
     let child = t.accept(fd).unwrap();
     assert_eq!(t.recv(child, 5, 0), Ok(Vec::new()));
     assert_eq!(t.state(child), 8);

@@ -5,5 +5,10 @@ mod registry;
 
 mod accept_queue;
 mod backlog;
+mod half_open;
 mod leave_listen;
 mod listen_errno;
+mod stray;
+mod syn_ack;
+mod syn_ack_timer;
+mod syn_queue;
