@@ -3,11 +3,14 @@
 #[macro_use]
 mod registry;
 
+mod accept;
 mod accept_queue;
 mod backlog;
+mod bind;
 mod half_open;
 mod leave_listen;
 mod listen_errno;
+mod readiness;
 mod stray;
 mod syn_ack;
 mod syn_ack_timer;
