@@ -32,6 +32,8 @@ pub const NAMESERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 pub struct Entered {
     /// The namespace's own `net.core.somaxconn`.
     pub somaxconn: Option<File>,
+    /// The namespace's `/proc/net/snmp`: what the kernel's own TCP counted there.
+    pub kernel_snmp: Option<File>,
     /// What did not work but does not stop CMD.
     pub notes: Vec<String>,
 }
@@ -70,6 +72,8 @@ pub fn enter(sysctls: &[(String, String)]) -> io::Result<Entered> {
         Ok(f) => entered.somaxconn = Some(f),
         Err(e) => entered.notes.push(format!("net.core.somaxconn: {e}")),
     }
+    // Likewise /proc/self/net.
+    entered.kernel_snmp = File::open("/proc/self/net/snmp").ok();
     write_sysctls(sysctls, &mut entered.notes);
     Ok(entered)
 }

@@ -26,6 +26,8 @@ pub const SUBCOMMAND: &str = "__inner";
 pub(crate) mod kind {
     /// Namespaces entered; the descriptor, if any, is somaxconn's.
     pub(crate) const NETWORK: u8 = b'N';
+    /// The descriptor is the namespace's /proc/net/snmp.
+    pub(crate) const SNMP: u8 = b'S';
     /// Namespaces refused: text. Nothing else follows.
     pub(crate) const REFUSED: u8 = b'R';
     /// One line for stderr.
@@ -160,6 +162,9 @@ fn run(orders: Orders, control: &OwnedFd, go: OwnedFd) -> io::Result<()> {
                 }
                 let fd = e.somaxconn.as_ref().map(AsFd::as_fd);
                 tell(control, kind::NETWORK, b"", fd);
+                if let Some(snmp) = &e.kernel_snmp {
+                    tell(control, kind::SNMP, b"", Some(snmp.as_fd()));
+                }
             }
             Err(e) => {
                 tell(control, kind::REFUSED, e.to_string().as_bytes(), None);

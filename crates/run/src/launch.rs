@@ -75,6 +75,9 @@ pub struct Child {
     /// The namespace's own `/proc/sys/net/core/somaxconn`, readable and writable (seek to 0 first,
     /// or use read_at and write_at).
     pub somaxconn: Option<File>,
+    /// The namespace's `/proc/net/snmp`, for what the kernel's own TCP counted: nothing. It can be
+    /// read (from offset 0) even when the last process in there has gone.
+    pub kernel_snmp: Option<File>,
     /// Where it runs.
     pub network: Network,
     /// What did not work but does not stop CMD, one line each, for stderr.
@@ -189,6 +192,7 @@ fn attempt(options: &Options, nofile: Rlimit, filter_alone: bool) -> Result<Atte
         pidfd: ready.pidfd,
         listener: Listener(ready.listener),
         somaxconn: ready.somaxconn,
+        kernel_snmp: ready.kernel_snmp,
         network: Network::Own,
         notes: ready.notes,
         guardian,
@@ -203,6 +207,7 @@ struct Ready {
     pidfd: OwnedFd,
     listener: OwnedFd,
     somaxconn: Option<File>,
+    kernel_snmp: Option<File>,
     notes: Vec<String>,
 }
 
@@ -214,7 +219,8 @@ enum Gathered {
 /// Reads messages until all is there. The guardian's and CMD's may come in either order.
 fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
     let mut notes = Vec::new();
-    let (mut somaxconn, mut command, mut listener) = (None, None, None);
+    let (mut somaxconn, mut kernel_snmp) = (None, None);
+    let (mut command, mut listener) = (None, None);
     loop {
         if command.is_some() && listener.is_some() {
             let ((pid, pidfd), listener) = command.take().zip(listener).expect("both are there");
@@ -223,6 +229,7 @@ fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
                 pidfd,
                 listener,
                 somaxconn,
+                kernel_snmp,
                 notes,
             })));
         }
@@ -233,6 +240,7 @@ fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
         let text = || String::from_utf8_lossy(body).into_owned();
         match *kind {
             kind::NETWORK => somaxconn = m.fd.map(File::from),
+            kind::SNMP => kernel_snmp = m.fd.map(File::from),
             kind::NOTE => notes.push(text()),
             kind::REFUSED => return Ok(Gathered::Refused(text())),
             kind::FAILED => return Err(Error(text())),
@@ -246,6 +254,15 @@ fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
             other => return Err(Error(format!("the guardian said {other:#x}"))),
         }
     }
+}
+
+/// Points this process's standard input and output at /dev/null, once CMD has its own: a pipe there
+/// must end when CMD's end closes, not when ours does. Standard error stays.
+pub fn let_go_of_stdio() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(())
 }
 
 fn c_strings(strings: impl Iterator<Item = OsString>) -> Result<Vec<CString>, Error> {

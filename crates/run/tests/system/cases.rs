@@ -1,9 +1,8 @@
 //! The cases.
 
-use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hearken_run::exit::Ended;
@@ -20,9 +19,10 @@ pub(crate) struct Case {
     pub(crate) run: fn(),
 }
 
+/// Makes `ALL` from the functions named.
 macro_rules! cases {
     ($($name:ident $(($root:ident))?),* $(,)?) => {
-        pub(crate) const ALL: &[Case] = &[$(Case {
+        pub(crate) const ALL: &[$crate::cases::Case] = &[$($crate::cases::Case {
             name: stringify!($name),
             needs_root: false $(|| !stringify!($root).is_empty())?,
             run: $name,
@@ -30,10 +30,13 @@ macro_rules! cases {
     };
 }
 
+pub(crate) use cases;
+
 cases! {
     network_fresh_holds_lo_and_the_pair,
     network_datagrams_find_our_address_and_fail_fast_elsewhere,
     network_resolv_conf_names_our_server_and_the_host_keeps_its_own,
+    network_kernel_s_own_tcp_counts_can_be_read_after_the_end,
     network_refused_falls_back_to_the_filter (root),
     somaxconn_descriptor_and_file_are_the_same (root),
     somaxconn_descriptor_is_the_namespace_s_own,
@@ -48,16 +51,11 @@ cases! {
     status_of_a_daemon_s_parent_is_kept_until_the_daemon_ends,
     state_of_the_program_is_as_without_us,
     launch_inside_a_run_says_so,
-    signals_to_the_supervisor_reach_the_program,
-    signal_after_the_program_s_end_ends_the_run,
-    supervisor_killed_takes_the_tree_along,
-    guardian_killed_takes_the_program_along,
-    child_dropped_leaves_nothing_behind,
     doctor_on_this_machine_finds_what_run_needs,
     doctor_inside_a_run_finds_the_other_listener,
 }
 
-fn me() -> String {
+pub(crate) fn me() -> String {
     std::env::current_exe()
         .expect("own path")
         .to_str()
@@ -74,7 +72,7 @@ fn words(v: &[String]) -> Vec<&str> {
 }
 
 /// `sh -c`.
-fn sh(script: &str) -> [&str; 3] {
+pub(crate) fn sh(script: &str) -> [&str; 3] {
     ["sh", "-c", script]
 }
 
@@ -516,164 +514,6 @@ fn launch_inside_a_run_says_so() {
     );
 }
 
-/// Starts a supervisor in a process of its own and reads CMD's first line.
-fn supervised(
-    script: &str,
-) -> (
-    std::process::Child,
-    BufReader<std::process::ChildStdout>,
-    String,
-) {
-    let mut child = Command::new(me())
-        .args(["supervise", "sh", "-c", script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("spawn");
-    let mut out = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    out.read_line(&mut line).expect("line");
-    (child, out, line.trim().to_string())
-}
-
-fn kill(pid: u32, signal: rustix::process::Signal) {
-    let pid = rustix::process::Pid::from_raw(pid as i32).expect("pid");
-    rustix::process::kill_process(pid, signal).expect("kill");
-}
-
-fn signals_to_the_supervisor_reach_the_program() {
-    use rustix::process::Signal;
-    for (name, signal) in [
-        ("TERM", Signal::TERM),
-        ("INT", Signal::INT),
-        ("HUP", Signal::HUP),
-        ("QUIT", Signal::QUIT),
-        ("USR1", Signal::USR1),
-        ("USR2", Signal::USR2),
-        ("WINCH", Signal::WINCH),
-    ] {
-        let script = format!("trap 'exit 77' {name}; echo ready; while :; do sleep 0.02; done");
-        let (mut child, _out, line) = supervised(&script);
-        assert_eq!(line, "ready");
-        kill(child.id(), signal);
-        assert_eq!(child.wait().expect("wait").code(), Some(77), "{name}");
-    }
-    let (mut child, _out, _) = supervised("echo ready; exec sleep 60");
-    kill(child.id(), Signal::TERM);
-    assert_eq!(
-        child.wait().expect("wait").code(),
-        Some(143),
-        "128 + SIGTERM"
-    );
-}
-
-fn signal_after_the_program_s_end_ends_the_run() {
-    // The shell, CMD, tells its own id and its daemon's, and ends at once.
-    let (mut child, mut out, line) = supervised("sleep 60 & echo $$ $!; exit 5");
-    let pids: Vec<u32> = line.split(' ').map(|w| w.parse().expect("pid")).collect();
-    let daemon = pids[1];
-    wait_until("CMD ended", || gone(pids[0]));
-    kill(child.id(), rustix::process::Signal::USR1);
-    assert!(
-        child.try_wait().expect("wait").is_none(),
-        "SIGUSR1 does not end it"
-    );
-    kill(child.id(), rustix::process::Signal::TERM);
-    assert_eq!(child.wait().expect("wait").code(), Some(143));
-    assert!(gone(daemon), "the daemon was taken along");
-    let mut rest = String::new();
-    std::io::Read::read_to_string(&mut out, &mut rest).expect("end of output");
-}
-
-fn field(status: &str, name: &str) -> u32 {
-    let line = status.lines().find_map(|l| l.strip_prefix(name));
-    line.and_then(|l| l.trim().parse().ok()).unwrap_or(0)
-}
-
-/// Not there, or not yet reaped.
-fn gone(pid: u32) -> bool {
-    match std::fs::read_to_string(format!("/proc/{pid}/status")) {
-        Ok(s) => s.contains("State:\tZ") || s.contains("State:\tX"),
-        Err(_) => true,
-    }
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what}: not within 10 s");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-const TREE: &str = "trap '' TERM HUP; sleep 61 & a=$!; \
-    setsid sh -c \"trap '' TERM HUP; sleep 62 & echo $$ $a \\$\\$ \\$!; wait\"; wait";
-
-fn within_a_second(begun: Instant, pids: &[u32]) {
-    wait_until("the tree is gone", || pids.iter().all(|p| gone(*p)));
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begun.elapsed()
-    );
-}
-
-fn numbers(line: &str) -> Vec<u32> {
-    let pids: Vec<u32> = line.split(' ').map(|w| w.parse().expect("pid")).collect();
-    assert_eq!(pids.len(), 4, "{line}");
-    pids
-}
-
-fn supervisor_killed_takes_the_tree_along() {
-    let (mut child, _out, line) = supervised(TREE);
-    let mut pids = numbers(&line);
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pids[0])).expect("status");
-    pids.push(field(&status, "PPid:"));
-    assert!(pids.iter().all(|p| !gone(*p)));
-    let begun = Instant::now();
-    kill(child.id(), rustix::process::Signal::KILL);
-    within_a_second(begun, &pids);
-    child.wait().expect("wait");
-}
-
-fn guardian_killed_takes_the_program_along() {
-    let (mut child, _out, line) = supervised(TREE);
-    let pids = numbers(&line);
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pids[0])).expect("status");
-    let guardian = field(&status, "PPid:");
-    let begun = Instant::now();
-    kill(guardian, rustix::process::Signal::KILL);
-    // CMD dies by its parent-death signal; its children are nobody's any more.
-    within_a_second(begun, &[guardian, pids[0]]);
-    for pid in &pids[1..] {
-        kill(*pid, rustix::process::Signal::KILL);
-    }
-    assert_eq!(
-        child.wait().expect("wait").code(),
-        Some(i32::from(hearken_run::exit::FAILED)),
-        "nobody can know CMD's status"
-    );
-}
-
-fn child_dropped_leaves_nothing_behind() {
-    let open = || std::fs::read_dir("/proc/self/fd").expect("fds").count();
-    let before = open();
-    let child = launch::launch(&options(&["sleep", "60"])).expect("launch");
-    let pid = child.pid as u32;
-    drop(child);
-    assert!(gone(pid), "even before go");
-    let mut child = launch::launch(&options(&sh("sleep 60 & sleep 60"))).expect("launch");
-    child.go().expect("go");
-    let pid = child.pid as u32;
-    drop(child);
-    assert!(gone(pid));
-    let children =
-        std::fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()));
-    if let Ok(c) = children {
-        assert_eq!(c, "");
-    }
-    assert_eq!(open(), before, "descriptors");
-}
-
 fn doctor_on_this_machine_finds_what_run_needs() {
     let checks = hearken_run::doctor::checks();
     for c in &checks {
@@ -688,4 +528,22 @@ fn doctor_inside_a_run_finds_the_other_listener() {
     let o = run(&words(&program("doctor")), &mut continue_all);
     assert_eq!(o.ended, Some(Ended::Exited(0)));
     assert_eq!(o.out, "another seccomp listener: exit\n");
+}
+
+fn network_kernel_s_own_tcp_counts_can_be_read_after_the_end() {
+    let mut snmp = None;
+    run_with(
+        &options(&["true"]),
+        |c| snmp = c.kernel_snmp.take(),
+        &mut continue_all,
+    );
+    let mut b = [0; 8192];
+    let n = snmp.expect("opened").read_at(&mut b, 0).expect("read");
+    let text = String::from_utf8_lossy(&b[..n]);
+    let mut tcp = text.lines().filter(|l| l.starts_with("Tcp:"));
+    let names = tcp.next().expect("names").split(' ');
+    let values = tcp.next().expect("values").split(' ');
+    let pairs: Vec<_> = names.zip(values).collect();
+    assert!(pairs.contains(&("ActiveOpens", "0")), "{text}");
+    assert!(pairs.contains(&("PassiveOpens", "0")), "{text}");
 }

@@ -4,6 +4,7 @@
 //! started by an ordinary user, as that user.
 
 mod cases;
+mod ends;
 mod programs;
 mod supervisor;
 
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
         ["program", name, ..] => programs::run(name, &args[2..]),
         ["supervise", ..] => supervisor::main(&args[1..]),
         ["case", name] => {
-            let case = cases::ALL.iter().find(|c| c.name == name);
+            let case = all().find(|c| c.name == name);
             (case.expect("a case of this name").run)();
             ExitCode::SUCCESS
         }
@@ -29,11 +30,13 @@ fn main() -> ExitCode {
     }
 }
 
+fn all() -> impl Iterator<Item = &'static cases::Case> {
+    cases::ALL.iter().chain(ends::ALL)
+}
+
 fn run_all(args: &[String]) -> ExitCode {
     let filter = args.iter().find(|a| !a.starts_with('-'));
-    let chosen = cases::ALL
-        .iter()
-        .filter(|c| filter.is_none_or(|f| c.name.contains(f.as_str())));
+    let chosen = all().filter(|c| filter.is_none_or(|f| c.name.contains(f.as_str())));
     if args.iter().any(|a| a == "--list") {
         for c in chosen {
             println!("{}: test", c.name);

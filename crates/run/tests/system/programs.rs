@@ -16,6 +16,7 @@ pub(crate) fn run(name: &str, args: &[String]) -> ExitCode {
         "connect" => connect(args),
         "threads" => threads(),
         "doctor" => doctor(),
+        "count-interrupts" => count_interrupts(),
         other => panic!("no program {other}"),
     }
     ExitCode::SUCCESS
@@ -157,6 +158,31 @@ fn doctor() {
             && !c.name.starts_with("/dev")
         {
             println!("{}: {repair}", c.name);
+        }
+    }
+}
+
+static INTERRUPTS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+extern "C" fn count(_: i32) {
+    INTERRUPTS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+}
+
+/// Counts SIGINT twice; a second one that comes with the first would show in the first count.
+fn count_interrupts() {
+    // SAFETY: the handler touches one atomic only.
+    unsafe { libc::signal(libc::SIGINT, count as extern "C" fn(i32) as usize) };
+    println!("ready");
+    for n in 1.. {
+        let now = || INTERRUPTS.load(std::sync::atomic::Ordering::SeqCst);
+        while now() < n {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // Long enough for a double to arrive.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        println!("{}", now());
+        if n == 2 {
+            return;
         }
     }
 }
