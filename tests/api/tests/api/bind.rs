@@ -22,6 +22,7 @@ cases! {
 family_cases! {
     autobind_listen_takes_the_wildcard_and_an_ephemeral_port,
     autobind_exhausted_range_eaddrinuse,
+    autobind_range_of_three_never_takes_the_last,
     autobind_specific_addresses_share_a_port,
 }
 
@@ -282,7 +283,7 @@ fn autobind_listen_takes_the_wildcard_and_an_ephemeral_port(t: &mut dyn Twin, ip
 
 /// Statement 27.
 fn autobind_exhausted_range_eaddrinuse(t: &mut dyn Twin, ip: Ip) {
-    for (range, size) in [("40000 40000", 1), ("40002 40003", 2), ("40010 40014", 5)] {
+    for (range, size) in [("40000 40000", 1), ("40002 40003", 2), ("40010 40015", 6)] {
         t.sysctl("net.ipv4.ip_local_port_range", range).unwrap();
         let mut ports = Vec::new();
         for _ in 0..size {
@@ -298,6 +299,20 @@ fn autobind_exhausted_range_eaddrinuse(t: &mut dyn Twin, ip: Ip) {
         assert_eq!(t.state(late), 7);
         assert_eq!(t.local(late).port(), 0);
     }
+}
+
+/// The search rounds the size of a range down to an even number.
+fn autobind_range_of_three_never_takes_the_last(t: &mut dyn Twin, ip: Ip) {
+    t.sysctl("net.ipv4.ip_local_port_range", "40020 40022")
+        .unwrap();
+    for expected in [40_021, 40_020] {
+        let fd = t.tcp(ip);
+        t.listen(fd, 1).unwrap();
+        assert_eq!(t.local(fd).port(), expected);
+    }
+    let late = t.tcp(ip);
+    assert_eq!(t.listen(late, 1), Err(Errno::EADDRINUSE));
+    assert_eq!(t.bind(late, &any(ip, 40_022)), Ok(()), "though it is free");
 }
 
 /// Statement 27.
