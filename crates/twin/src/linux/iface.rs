@@ -24,6 +24,8 @@ struct In6IfReq {
     index: c_int,
 }
 
+/// IFA_F_TENTATIVE.
+const TENTATIVE: u8 = 0x40;
 const TUNSETIFF: u64 = 0x4004_54ca;
 const SIOCGIFINDEX: u64 = 0x8933;
 const SIOCGIFFLAGS: u64 = 0x8913;
@@ -130,26 +132,33 @@ pub(super) fn add_address(name: &str, address: IpAddr, prefix: u8) -> Result<(),
     }
 }
 
-/// Waits until an IPv6 address is no longer tentative (a work item of the kernel's does that, even without DAD).
+/// Waits until packets to an IPv6 address are taken as local: its route is the last thing that the kernel's work item for a
+/// new address sets up (it runs even without DAD).
 pub(super) fn wait_for_v6(address: Ipv6Addr) {
-    let wanted: String = address
+    let hex: String = address
         .octets()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
+    let route = format!("{hex} 80 ");
+    let read = |file| {
+        fs::read_to_string(format!("/proc/thread-self/net/{file}")).expect("a table of IPv6")
+    };
     let end = Instant::now() + Duration::from_secs(5);
     loop {
-        let table = fs::read_to_string("/proc/thread-self/net/if_inet6").expect("if_inet6");
-        let flags = table
-            .lines()
-            .find(|line| line.starts_with(&wanted))
-            .and_then(|line| line.split_whitespace().nth(4));
-        if flags
-            .is_some_and(|flags| u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x40 == 0))
+        let (addresses, routes) = (read("if_inet6"), read("ipv6_route"));
+        let line = addresses.lines().find(|line| line.starts_with(&hex));
+        let flags =
+            line.and_then(|line| u8::from_str_radix(line.split_whitespace().nth(4)?, 16).ok());
+        if flags.is_some_and(|flags| flags & TENTATIVE == 0)
+            && routes.lines().any(|line| line.starts_with(&route))
         {
             return;
         }
-        assert!(Instant::now() < end, "{address} stays tentative: {table}");
+        assert!(
+            Instant::now() < end,
+            "{address} does not come up:\n{addresses}\n{routes}"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }
