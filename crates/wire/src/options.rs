@@ -101,6 +101,8 @@ pub struct Options {
     pub fast_open: Option<FastOpen>,
     /// An MD5 signature (RFC 2385) is there; never emitted.
     pub md5: bool,
+    /// The list is one for which Linux drops the segment with `TCP_AUTH_HDR`: see [`auth`]. Never emitted.
+    pub bad_auth: bool,
 }
 
 const EOL: u8 = 0;
@@ -111,9 +113,54 @@ const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 const MD5: u8 = 19;
+const MD5_LEN: usize = 18;
+const AO: u8 = 29;
 const FAST_OPEN: u8 = 34;
 const EXPERIMENTAL: u8 = 254;
 const FAST_OPEN_MAGIC: [u8; 2] = [0xf9, 0x89];
+
+/// What a list says of the segment's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// There is none.
+    None,
+    /// One MD5 signature.
+    Md5,
+    /// One TCP-AO option (RFC 5925).
+    Ao,
+    /// Linux takes no segment with such a list.
+    Bad,
+}
+
+/// Looks for a signature the way Linux 6.18 does, before and apart from the other options (docs/linux/option-list.md): only
+/// while 18 bytes or more are left, so that a defect is noticed there and not nearer to the end. Two signatures, an MD5 option whose length
+/// is not 18, and a TCP-AO option of at most 4 bytes are defects too.
+#[must_use]
+pub fn auth(bytes: &[u8]) -> Auth {
+    let mut found = Auth::None;
+    let mut rest = bytes;
+    while let [kind, after @ ..] = rest {
+        if rest.len() < MD5_LEN || *kind == EOL {
+            break;
+        }
+        if *kind == NOP {
+            rest = after;
+            continue;
+        }
+        let len = after.first().map_or(0, |n| usize::from(*n));
+        let Some((_, next)) = rest.split_at_checked(len).filter(|_| len >= 2) else {
+            return Auth::Bad;
+        };
+        found = match (*kind, found) {
+            (MD5, Auth::None) if len == MD5_LEN => Auth::Md5,
+            (AO, Auth::None) if len > 4 => Auth::Ao,
+            (MD5 | AO, _) => return Auth::Bad,
+            _ => found,
+        };
+        rest = next;
+    }
+    found
+}
 
 impl Options {
     /// No option.
@@ -125,6 +172,7 @@ impl Options {
         sack: SackBlocks::NONE,
         fast_open: None,
         md5: false,
+        bad_auth: false,
     };
 
     /// Reads an option list. `syn` says whether the segment has SYN: the options of the handshake count only there, as in
@@ -133,6 +181,11 @@ impl Options {
     #[must_use]
     pub fn parse(bytes: &[u8], syn: bool) -> Options {
         let mut o = Options::NONE;
+        match auth(bytes) {
+            Auth::None | Auth::Ao => {}
+            Auth::Md5 => o.md5 = true,
+            Auth::Bad => o.bad_auth = true,
+        }
         let mut rest = bytes;
         while let Some((&kind, after)) = rest.split_first() {
             match kind {
@@ -174,7 +227,6 @@ impl Options {
                     }
                 }
             }
-            (MD5, 16) => self.md5 = true,
             (FAST_OPEN, _) if syn => self.take_fast_open(body, false),
             (EXPERIMENTAL, _) if syn => {
                 if let Some(cookie) = body.strip_prefix(&FAST_OPEN_MAGIC) {
@@ -408,7 +460,7 @@ mod tests {
             &[8, 9, 0, 0, 0, 0, 0, 0, 0][..],
             &[5, 2][..],
             &[5, 9, 0, 0, 0, 0, 0, 0, 0][..],
-            &[19, 3, 0][..],
+            &[20, 3, 0][..],
             &[34, 3, 0][..],
             &[254, 3, 0xf9][..],
             &[253, 4, 0, 0][..],
@@ -423,6 +475,51 @@ mod tests {
             };
             assert_eq!(Options::parse(&b, true), want, "{odd:?}");
         }
+    }
+
+    #[test]
+    fn options_signatures_are_read_as_linux_reads_them() {
+        let list = |pieces: &[&[u8]]| {
+            let mut b = [NOP; 40];
+            let mut at = 0;
+            for p in pieces {
+                b[at..at + p.len()].copy_from_slice(p);
+                at += p.len();
+            }
+            b
+        };
+        let mut md5 = [7u8; 18];
+        md5[..2].copy_from_slice(&[MD5, 18]);
+        let ao = [AO, 6, 7, 7, 7, 7];
+        assert_eq!(auth(&list(&[&md5])), Auth::Md5);
+        assert_eq!(auth(&list(&[&ao])), Auth::Ao);
+        assert_eq!(auth(&list(&[&[AO, 5, 1, 1, 1]])), Auth::Ao);
+        let bad = [
+            &[AO, 4, 1, 1][..],
+            &[MD5, 17],
+            &[MD5, 19],
+            &[5, 0],
+            &[5, 1],
+            &[5, 41],
+        ];
+        for b in bad {
+            assert_eq!(auth(&list(&[b])), Auth::Bad, "{b:?}");
+        }
+        for (a, b) in [(&md5[..], &md5[..]), (&md5, &ao), (&ao, &md5), (&ao, &ao)] {
+            assert_eq!(auth(&list(&[a, b])), Auth::Bad);
+        }
+        assert_eq!(auth(&list(&[&[EOL, 5, 0]])), Auth::None);
+        // The last option of 40 that is looked at begins 18 bytes before the end.
+        let mut b = list(&[]);
+        for at in 0..39 {
+            b.fill(NOP);
+            b[at] = 5;
+            b[at + 1] = 0;
+            let want = if at <= 22 { Auth::Bad } else { Auth::None };
+            assert_eq!(auth(&b), want, "at {at}");
+            assert_eq!(Options::parse(&b, false).bad_auth, at <= 22);
+        }
+        assert!(Options::parse(&list(&[&md5]), false).md5);
     }
 
     #[test]

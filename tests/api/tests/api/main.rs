@@ -10,6 +10,7 @@ mod bind;
 mod half_open;
 mod leave_listen;
 mod listen_errno;
+mod option_list;
 mod readiness;
 mod stray;
 mod syn_ack;
