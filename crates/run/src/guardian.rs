@@ -249,7 +249,7 @@ fn command(
             b"hearken: ",
             name.as_bytes(),
             b": ",
-            e.to_string().as_bytes(),
+            why(&e).as_bytes(),
             b"\n",
         ]
         .concat(),
@@ -258,6 +258,14 @@ fn command(
         Some(libc::ENOENT | libc::ENOTDIR) => crate::exit::NOT_FOUND,
         _ => crate::exit::NOT_EXECUTABLE,
     }))
+}
+
+/// As strerror(3) says it, without Rust's "(os error 2)".
+fn why(e: &io::Error) -> String {
+    match e.raw_os_error() {
+        Some(errno) => hearken_abi::Errno(errno).description().into(),
+        None => e.to_string(),
+    }
 }
 
 /// Reaps until no descendant is left; kills them all once the supervisor has gone.

@@ -63,11 +63,11 @@ pub(crate) fn me() -> String {
         .to_string()
 }
 
-fn program(name: &str) -> Vec<String> {
+pub(crate) fn program(name: &str) -> Vec<String> {
     vec![me(), "program".into(), name.into()]
 }
 
-fn words(v: &[String]) -> Vec<&str> {
+pub(crate) fn words(v: &[String]) -> Vec<&str> {
     v.iter().map(String::as_str).collect()
 }
 

@@ -4,6 +4,7 @@
 //! started by an ordinary user, as that user.
 
 mod cases;
+mod differences;
 mod ends;
 mod programs;
 mod supervisor;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn all() -> impl Iterator<Item = &'static cases::Case> {
-    cases::ALL.iter().chain(ends::ALL)
+    cases::ALL.iter().chain(differences::ALL).chain(ends::ALL)
 }
 
 fn run_all(args: &[String]) -> ExitCode {
