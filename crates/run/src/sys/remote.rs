@@ -18,6 +18,12 @@ pub struct Tasks {
     hand: usize,
 }
 
+/// A poll that does not wait.
+const NOW: rustix::event::Timespec = rustix::event::Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
 /// Threads whose pidfd is kept; each costs the supervisor a descriptor.
 const CACHED: usize = 64;
 
@@ -46,16 +52,28 @@ impl Tasks {
         if self.cache.len() < CACHED {
             self.cache.push((tid, pidfd));
         } else {
-            self.cache[self.hand] = (tid, pidfd);
             self.hand = (self.hand + 1) % CACHED;
+            self.cache[self.hand] = (tid, pidfd);
         }
         result
     }
 
-    /// Lets go of the threads that have exited.
+    /// Lets go of the threads that have exited. Every new thread does this too, so a supervisor needs
+    /// it only to give descriptors back while nothing happens.
     pub fn sweep(&mut self) {
-        self.cache.retain(|(_, pidfd)| !exited(pidfd.as_fd()));
-        self.hand = 0;
+        use rustix::event::{PollFd, PollFlags};
+        let mut fds: Vec<PollFd<'_>> = self
+            .cache
+            .iter()
+            .map(|(_, pidfd)| PollFd::new(pidfd, PollFlags::IN))
+            .collect();
+        // An exited thread's pidfd is readable.
+        let Ok(1..) = rustix::event::poll(&mut fds, Some(&NOW)) else {
+            return;
+        };
+        let alive: Vec<bool> = fds.iter().map(|f| f.revents().is_empty()).collect();
+        let mut alive = alive.into_iter();
+        self.cache.retain(|_| alive.next().unwrap_or(true));
     }
 
     /// How many descriptors the cache holds now.
@@ -91,13 +109,9 @@ pub fn pidfd_open(pid: u32, flags: u32) -> io::Result<OwnedFd> {
 
 /// Whether what the pidfd stands for has exited: it is readable then.
 pub fn exited(pidfd: BorrowedFd<'_>) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec};
+    use rustix::event::{PollFd, PollFlags};
     let mut fds = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
-    let zero = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    matches!(rustix::event::poll(&mut fds, Some(&zero)), Ok(n) if n > 0)
+    matches!(rustix::event::poll(&mut fds, Some(&NOW)), Ok(1..))
 }
 
 /// Sends a signal to what the pidfd stands for.
@@ -342,4 +356,106 @@ fn mem_errno(e: &io::Error) -> MemError {
 
 fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn tasks_more_threads_than_the_cache_holds_are_all_reached() {
+        let (ready, tids) = mpsc::channel();
+        let mut threads = Vec::new();
+        for _ in 0..CACHED + 20 {
+            let ready = ready.clone();
+            let (end, wait) = mpsc::channel::<()>();
+            let t = std::thread::spawn(move || {
+                let tid = rustix::thread::gettid().as_raw_nonzero().get();
+                ready.send(tid as u32).expect("send");
+                let _ = wait.recv();
+            });
+            threads.push((end, t));
+        }
+        let tids: Vec<u32> = tids.iter().take(threads.len()).collect();
+        let mut tasks = Tasks::new();
+        for _ in 0..2 {
+            for tid in &tids {
+                tasks.getfd(*tid, 2).expect("standard error");
+                assert!(tasks.len() <= CACHED);
+            }
+        }
+        for (end, t) in threads {
+            drop(end);
+            t.join().expect("join");
+        }
+        // join() returns when the thread is about to end; its pidfd follows.
+        for _ in 0..1000 {
+            tasks.sweep();
+            if tasks.is_empty() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        panic!("{} pidfds of ended threads are kept", tasks.len());
+    }
+
+    #[test]
+    fn tasks_ended_thread_is_esrch() {
+        let mut tasks = Tasks::new();
+        let tid = std::thread::spawn(|| rustix::thread::gettid().as_raw_nonzero().get())
+            .join()
+            .expect("join") as u32;
+        for _ in 0..1000 {
+            match tasks.getfd(tid, 2) {
+                Err(e) => return assert_eq!(e.raw_os_error(), Some(libc::ESRCH)),
+                Ok(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            }
+        }
+        panic!("a dead thread's descriptors");
+    }
+
+    #[test]
+    fn memory_that_ends_in_a_hole_is_read_up_to_it() {
+        let page = rustix::param::page_size();
+        // SAFETY: a fresh mapping of two pages that nobody else knows; the second is unmapped again.
+        let base = unsafe {
+            let p = libc::mmap(
+                std::ptr::null_mut(),
+                2 * page,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            assert_ne!(p, libc::MAP_FAILED);
+            libc::munmap(p.byte_add(page), page);
+            p
+        };
+        let me = std::process::id();
+        let addr = base.expose_provenance() as u64;
+        write_mem(me, addr + page as u64 - 4, b"tail").expect("write");
+        let mut b = [0; 8];
+        assert_eq!(
+            read_some(me, addr + page as u64 - 4, &mut b).expect("read"),
+            4
+        );
+        assert_eq!(&b[..4], b"tail");
+        let e = read_mem(me, addr + page as u64 - 4, &mut b).expect_err("short");
+        assert_eq!(e.raw_os_error(), Some(libc::EFAULT));
+        let e = write_mem(me, addr + page as u64 - 4, &b).expect_err("short");
+        assert_eq!(e.raw_os_error(), Some(libc::EFAULT));
+        // SAFETY: the first page of the mapping above, used no more.
+        unsafe { libc::munmap(base, page) };
+    }
+
+    #[test]
+    fn inode_of_a_socket_is_kept_by_its_duplicates_only() {
+        let (a, b) = super::super::message::pair().expect("pair");
+        let copy = a.try_clone().expect("dup");
+        assert!(inode(&a).is_some());
+        assert_eq!(inode(&a), inode(&copy));
+        assert_ne!(inode(&a), inode(&b));
+        assert_eq!(inode(std::fs::File::open("/dev/null").expect("null")), None);
+    }
 }
