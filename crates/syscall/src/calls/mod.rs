@@ -1,0 +1,18 @@
+//! The calls, one file each, in the order of their checks as Linux 6.18 makes them.
+
+pub(crate) mod accept;
+mod bind;
+mod connect;
+mod epoll;
+mod io;
+mod ioctl;
+mod listen;
+mod names;
+mod shutdown;
+pub(crate) mod sockaddr;
+mod socket;
+mod sockopt;
+mod sockopt_ip;
+mod sockopt_ipv6;
+mod sockopt_socket;
+mod sockopt_tcp;

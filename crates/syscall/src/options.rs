@@ -1,0 +1,181 @@
+//! Option values that a socket keeps for its program and that nothing below obeys yet. What inet obeys, inet keeps.
+
+use core::time::Duration;
+
+/// Linux counts socket timeouts in jiffies; the measured kernel has 250 a second.
+pub(crate) const JIFFY: Duration = Duration::from_millis(4);
+
+/// `TCP_CA_NAME_MAX`
+pub(crate) const CONGESTION_NAME_MAX: usize = 16;
+
+/// How long a call waits at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Timeout {
+    /// As long as it takes.
+    #[default]
+    Never,
+    /// So long; zero does not wait at all, as a negative `tv_sec` asks.
+    After(Duration),
+}
+
+/// The values of one socket.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) rcv_timeout: Timeout,
+    pub(crate) snd_timeout: Timeout,
+    /// `l_linger` as it was given last, which SO_LINGER reports while it is off, too.
+    pub(crate) linger_seconds: u32,
+    pub(crate) debug: bool,
+    pub(crate) dont_route: bool,
+    pub(crate) broadcast: bool,
+    pub(crate) oob_inline: bool,
+    pub(crate) no_check: bool,
+    pub(crate) timestamp: bool,
+    pub(crate) rxq_ovfl: bool,
+    pub(crate) no_fcs: bool,
+    pub(crate) lock_filter: bool,
+    pub(crate) select_err_queue: bool,
+    pub(crate) zerocopy: bool,
+    pub(crate) rcv_mark: bool,
+    pub(crate) txrehash: bool,
+    pub(crate) buf_lock: i32,
+    pub(crate) priority: i32,
+    pub(crate) mark: i32,
+    pub(crate) rcv_lowat: i32,
+    pub(crate) peek_off: i32,
+    pub(crate) busy_poll: i32,
+    pub(crate) incoming_cpu: i32,
+    pub(crate) max_pacing_rate: u64,
+    pub(crate) reuse: (bool, bool),
+    pub(crate) buffers: (u32, u32),
+
+    pub(crate) keep_idle: Option<i32>,
+    pub(crate) keep_interval: Option<i32>,
+    pub(crate) keep_count: Option<i32>,
+    /// Seconds; -1 for "do not wait in FIN_WAIT2".
+    pub(crate) linger2: Option<i32>,
+    pub(crate) defer_accept: u8,
+    pub(crate) window_clamp: i32,
+    pub(crate) quick_ack: bool,
+    pub(crate) congestion: Option<[u8; CONGESTION_NAME_MAX]>,
+    pub(crate) thin_linear: bool,
+    pub(crate) user_timeout: i32,
+    pub(crate) notsent_lowat: i32,
+    pub(crate) save_syn: i32,
+    pub(crate) fastopen_connect: bool,
+    pub(crate) fastopen_no_cookie: bool,
+    pub(crate) inq: bool,
+    pub(crate) rto_max_ms: Option<i32>,
+
+    pub(crate) ip_flags: u32,
+    pub(crate) mtu_discover: i32,
+    pub(crate) min_ttl: i32,
+    pub(crate) multicast_loop: bool,
+    pub(crate) local_port_range: u32,
+
+    pub(crate) v6_flags: u32,
+    pub(crate) v6_mtu_discover: i32,
+    pub(crate) v6_tclass: i32,
+    pub(crate) v6_min_hops: i32,
+    pub(crate) v6_multicast_loop: bool,
+    pub(crate) v6_auto_flow_label: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rcv_timeout: Timeout::Never,
+            snd_timeout: Timeout::Never,
+            linger_seconds: 0,
+            debug: false,
+            dont_route: false,
+            broadcast: false,
+            oob_inline: false,
+            no_check: false,
+            timestamp: false,
+            rxq_ovfl: false,
+            no_fcs: false,
+            lock_filter: false,
+            select_err_queue: false,
+            zerocopy: false,
+            rcv_mark: false,
+            txrehash: true,
+            buf_lock: 0,
+            priority: 0,
+            mark: 0,
+            rcv_lowat: 1,
+            peek_off: -1,
+            busy_poll: 0,
+            incoming_cpu: -1,
+            max_pacing_rate: u64::MAX,
+            reuse: (false, false),
+            // net.core.{r,w}mem_default, which datagram sockets report.
+            buffers: (212_992, 212_992),
+            keep_idle: None,
+            keep_interval: None,
+            keep_count: None,
+            linger2: None,
+            defer_accept: 0,
+            window_clamp: 0,
+            quick_ack: true,
+            congestion: None,
+            thin_linear: false,
+            user_timeout: 0,
+            notsent_lowat: 0,
+            save_syn: 0,
+            fastopen_connect: false,
+            fastopen_no_cookie: false,
+            inq: false,
+            rto_max_ms: None,
+            ip_flags: 0,
+            mtu_discover: 1,
+            min_ttl: 0,
+            multicast_loop: true,
+            local_port_range: 0,
+            v6_flags: 0,
+            v6_mtu_discover: 1,
+            v6_tclass: 0,
+            v6_min_hops: 0,
+            v6_multicast_loop: true,
+            v6_auto_flow_label: true,
+        }
+    }
+}
+
+impl Options {
+    /// What an accepted child starts with: everything but these (LINUX.md 121, measured one by one).
+    pub(crate) fn inherited(&self) -> Self {
+        Self {
+            priority: 0,
+            defer_accept: 0,
+            quick_ack: true,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_child_inherits_all_but_the_measured_exceptions() {
+        let listener = Options {
+            priority: 5,
+            defer_accept: 3,
+            quick_ack: false,
+            user_timeout: 7777,
+            rcv_timeout: Timeout::After(Duration::from_secs(3)),
+            v6_tclass: 0x20,
+            ..Options::default()
+        };
+        let child = listener.inherited();
+        assert_eq!(
+            (child.priority, child.defer_accept, child.quick_ack),
+            (0, 0, true)
+        );
+        assert_eq!(child.user_timeout, 7777);
+        assert_eq!(child.rcv_timeout, listener.rcv_timeout);
+        assert_eq!(child.v6_tclass, 0x20);
+    }
+}
