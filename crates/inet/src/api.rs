@@ -149,7 +149,7 @@ pub enum Opt {
 }
 
 /// The options of a socket as they stand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// SO_REUSEADDR
     pub reuse_addr: bool,

@@ -13,8 +13,10 @@ pub enum BindError {
     AddrInUse,
     /// The port is privileged.
     Permission,
-    /// An IPv4 address for an IPv6-only socket, or the other family.
+    /// The other family.
     WrongFamily,
+    /// A v4-mapped address for an IPv6-only socket, or a multicast one: EINVAL.
+    BadAddress,
 }
 
 /// Why a socket does not listen.

@@ -6,11 +6,30 @@
 extern crate alloc;
 
 mod api;
+mod arena;
+mod bind;
+mod close;
+mod connect;
+mod diag;
 pub mod error;
 pub mod event;
+mod family;
 pub mod frame;
+mod hash;
 pub mod hooks;
+mod iface;
+mod io;
+mod ip;
+mod listen;
 mod net;
+mod options;
+mod shared;
+mod socket;
+mod tcp_input;
+mod tcp_output;
+mod timers;
+mod timewait;
+mod transmit;
 
 pub use api::*;
 pub use error::*;

@@ -1,43 +1,118 @@
-//! Net (signatures; the bodies land next).
-#![allow(unused_variables, clippy::unimplemented)]
-use crate::*;
+//! The namespace itself. The contract: `handle_*` takes what comes from outside, `poll_*` is to be fetched until idle;
+//! after any call, [`Net::poll_lo`] until it is false, then [`Net::poll_transmit`] for each interface.
+
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hearken_abi::TcpInfo;
+use hearken_tcp::{Tcb, V4, V6};
+
+use crate::family::Side;
+use crate::hash::established::Half;
+use crate::iface::Iface;
+use crate::listen::Listener;
+use crate::shared::Shared;
+use crate::socket::{Phase, Socket, shown, unspecified};
+use crate::*;
 
 /// One network namespace.
 #[derive(Debug)]
-pub struct Net;
+pub struct Net {
+    pub(crate) v4: Half<V4>,
+    pub(crate) v6: Half<V6>,
+    pub(crate) sh: Shared,
+}
+
+impl Net {
+    pub(crate) fn tcb(&self, slot: u32) -> Option<&Tcb> {
+        match self.sh.sockets.get(slot)?.phase {
+            Phase::V4(c) => self.v4.conns.get(c).map(|c| &c.tcb),
+            Phase::V6(c) => self.v6.conns.get(c).map(|c| &c.tcb),
+            Phase::Idle | Phase::Listener(_) => None,
+        }
+    }
+
+    pub(crate) fn state_of(&self, slot: u32) -> TcpState {
+        match self.sh.sockets.get(slot).map(|s| s.phase) {
+            Some(Phase::Listener(_)) => TcpState::Listen,
+            _ => self.tcb(slot).map_or(TcpState::Close, |t| t.state),
+        }
+    }
+
+    /// Both ends of a socket's connection, as its domain shows them.
+    pub(crate) fn ends(&self, slot: u32) -> Option<(SocketAddr, SocketAddr)> {
+        fn of<F: Side>(net: &Net, domain: Domain, conn: u32) -> Option<(SocketAddr, SocketAddr)> {
+            let t = F::half(net).conns.get(conn)?.tuple;
+            let end = |ip, port| SocketAddr::new(shown(domain, F::to_ip(ip)), port);
+            Some((end(t.laddr, t.lport), end(t.raddr, t.rport)))
+        }
+        let s = self.sh.sockets.get(slot)?;
+        match s.phase {
+            Phase::V4(c) => of::<V4>(self, s.domain, c),
+            Phase::V6(c) => of::<V6>(self, s.domain, c),
+            Phase::Idle | Phase::Listener(_) => None,
+        }
+    }
+}
 
 impl Net {
     /// Makes a namespace with `lo` up.
     pub fn new(config: Config) -> Self {
-        unimplemented!()
+        let mut sh = Shared::new(&config.seed, config.sysctls, config.hooks);
+        sh.ifaces.push(Iface::new("lo", 65536));
+        let mut net = Self {
+            v4: Half::new(),
+            v6: Half::new(),
+            sh,
+        };
+        net.add_addr(IfaceId::LO, Ipv4Addr::LOCALHOST.into(), 8);
+        net.add_addr(IfaceId::LO, Ipv6Addr::LOCALHOST.into(), 128);
+        net
     }
     /// Adds an interface without addresses.
     pub fn add_iface(&mut self, name: &str, mtu: u32) -> IfaceId {
-        unimplemented!()
+        self.sh.ifaces.push(Iface::new(name, mtu));
+        IfaceId((self.sh.ifaces.len() - 1) as u16)
+    }
+    /// The name of an interface.
+    pub fn iface_name(&self, iface: IfaceId) -> Option<&str> {
+        self.sh
+            .ifaces
+            .get(usize::from(iface.0))
+            .map(|i| i.name.as_str())
+    }
+    /// The interface of a name.
+    pub fn iface_by_name(&self, name: &str) -> Option<IfaceId> {
+        self.sh
+            .ifaces
+            .iter()
+            .position(|i| i.name == name)
+            .map(|i| IfaceId(i as u16))
     }
     /// Adds a local address and the route to its network.
     pub fn add_addr(&mut self, iface: IfaceId, addr: IpAddr, prefix: u8) {
-        unimplemented!()
+        self.sh.routing.add_addr(iface, addr, prefix);
     }
     /// Adds a route.
     pub fn add_route(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId) {
-        unimplemented!()
+        self.sh.routing.add_route(dst, prefix, iface);
     }
     /// Every destination that arrives here counts as local.
     pub fn set_any_local(&mut self, iface: IfaceId) {
-        unimplemented!()
+        if let Some(i) = self.sh.iface(iface) {
+            i.any_local = true;
+        }
     }
     /// Takes a batch of packets.
     pub fn handle_frames(&mut self, now: Instant, iface: IfaceId, frames: &[RxFrame<'_>]) {
-        unimplemented!()
+        for frame in frames {
+            ip::input::input(self, now, iface, frame);
+        }
     }
     /// Runs expired timers.
     pub fn handle_timeout(&mut self, now: Instant) {
-        unimplemented!()
+        transmit::timeout(self, now);
     }
     /// Hands out what must leave by `iface`.
     pub fn poll_transmit(
@@ -46,31 +121,61 @@ impl Net {
         iface: IfaceId,
         tx: &mut impl TxSink,
     ) -> Progress {
-        unimplemented!()
+        transmit::poll(self, now, iface, tx)
     }
     /// Runs the inner loopback queue within a budget; true if more waits.
     pub fn poll_lo(&mut self, now: Instant) -> bool {
-        unimplemented!()
+        transmit::poll_lo(self, now)
     }
     /// The next deadline.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        self.sh.timers.next()
     }
     /// Takes events; returns how many were written to `out`.
     pub fn poll_events(&mut self, out: &mut [Event]) -> usize {
-        unimplemented!()
+        let mut n = 0;
+        while n < out.len() {
+            let event = if let Some(e) = self.sh.syns.pop_front() {
+                e
+            } else {
+                let Some(slot) = self.sh.next_marked() else {
+                    break;
+                };
+                let Some(s) = self.sh.sockets.get(slot) else {
+                    continue;
+                };
+                let (token, want) = (s.token, s.interest | Ready::ERR | Ready::HUP);
+                let ready = self.ready(slot) & want;
+                if s.interest.is_empty() || ready.is_empty() {
+                    continue;
+                }
+                Event::Ready { token, ready }
+            };
+            out[n] = event;
+            n += 1;
+        }
+        n
     }
     /// What holds now.
     pub fn readiness(&self, s: SocketId) -> Ready {
-        unimplemented!()
+        self.sh
+            .socket(s)
+            .map_or(Ready::NONE, |_| self.ready(s.slot))
     }
     /// What the owner wants to hear of.
     pub fn set_interest(&mut self, s: SocketId, want: Ready, token: u64) {
-        unimplemented!()
+        if let Some(k) = self.sh.socket_mut(s) {
+            (k.interest, k.token) = (want, token);
+            self.sh.mark(s.slot);
+        }
     }
     /// Decides on a held SYN.
     pub fn resolve_syn(&mut self, now: Instant, id: SynId, verdict: SynVerdict) {
-        unimplemented!()
+        if id.v6 {
+            listen::resolve(&mut self.v6, &mut self.sh, now, id, verdict);
+        } else {
+            listen::resolve(&mut self.v4, &mut self.sh, now, id, verdict);
+        }
     }
     /// Shows the bytes that wait to `f`, which says how many it took. Zero slices: end of stream.
     pub fn recv_with<R>(
@@ -79,7 +184,10 @@ impl Net {
         s: SocketId,
         f: impl FnOnce(&[&[u8]]) -> (usize, R),
     ) -> Result<R, RecvError> {
-        unimplemented!()
+        if self.sh.socket(s).is_none() {
+            return Err(RecvError::NotConnected);
+        }
+        self.recv(now, s.slot, f)
     }
     /// Lets `f` write into the send buffer; it says how many bytes it wrote.
     pub fn send_with<R>(
@@ -88,31 +196,61 @@ impl Net {
         s: SocketId,
         f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
     ) -> Result<R, SendError> {
-        unimplemented!()
+        if self.sh.socket(s).is_none() {
+            return Err(SendError::Pipe);
+        }
+        self.send(now, s.slot, f)
     }
     /// A TCP socket.
     pub fn socket(&mut self, domain: Domain) -> SocketId {
-        unimplemented!()
+        let mut s = Socket::new(domain);
+        s.set(
+            Socket::V6ONLY,
+            domain == Domain::Inet6 && self.sh.sysctls.bindv6only != 0,
+        );
+        let slot = self.sh.sockets.insert(s);
+        self.sh.id(slot)
     }
     /// bind(2)
     pub fn bind(&mut self, s: SocketId, addr: SocketAddr, cred: &Cred) -> Result<(), BindError> {
-        unimplemented!()
+        self.sh.socket(s).ok_or(BindError::NotFresh)?;
+        bind::bind(&mut self.sh, s.slot, addr, cred)
     }
     /// listen(2), after the clamp and the security hook.
     pub fn listen(&mut self, now: Instant, s: SocketId, backlog: u32) -> Result<(), ListenError> {
-        unimplemented!()
+        let _ = now;
+        self.sh.socket(s).ok_or(ListenError::NotUnconnected)?;
+        listen::inet_listen(&mut self.sh, s.slot, backlog)
     }
     /// A listener for every address and port; each SYN is held for a verdict.
     pub fn listen_any(&mut self, now: Instant, domain: Domain, backlog: u32) -> SocketId {
-        unimplemented!()
+        let _ = now;
+        let s = self.socket(domain);
+        let l = self.sh.listeners.insert(Listener {
+            socket: s.slot,
+            local: unspecified(domain),
+            domain,
+            v6only: true,
+            device: None,
+            max_ack_backlog: backlog,
+            half_open: 0,
+            queue: VecDeque::new(),
+            held: true,
+        });
+        self.sh.any[usize::from(domain == Domain::Inet6)] = l;
+        if let Some(k) = self.sh.socket_mut(s) {
+            k.phase = Phase::Listener(l);
+        }
+        s
     }
     /// accept(2)
     pub fn accept(&mut self, now: Instant, s: SocketId) -> Result<Accepted, AcceptError> {
-        unimplemented!()
+        let _ = now;
+        listen::accept(self, s)
     }
     /// Puts an accepted connection back at the front of the queue.
     pub fn accept_undo(&mut self, now: Instant, listener: SocketId, child: SocketId) {
-        unimplemented!()
+        listen::accept_undo(self, now, listener, child);
     }
     /// connect(2)
     pub fn connect(
@@ -122,11 +260,14 @@ impl Net {
         addr: SocketAddr,
         cred: &Cred,
     ) -> Result<Connect, ConnectError> {
-        unimplemented!()
+        self.sh.socket(s).ok_or(ConnectError::AddrNotAvailable)?;
+        connect::connect(self, now, s.slot, addr, cred)
     }
     /// connect(AF_UNSPEC)
     pub fn disconnect(&mut self, now: Instant, s: SocketId) {
-        unimplemented!()
+        if self.sh.socket(s).is_some() {
+            close::disconnect(self, now, s.slot);
+        }
     }
     /// shutdown(2)
     pub fn shutdown(
@@ -135,86 +276,113 @@ impl Net {
         s: SocketId,
         how: Shutdown,
     ) -> Result<(), ShutdownError> {
-        unimplemented!()
+        self.sh.socket(s).ok_or(ShutdownError::NotConnected)?;
+        close::shutdown(self, now, s.slot, how)
     }
     /// The last reference is gone.
     pub fn close(&mut self, now: Instant, s: SocketId) {
-        unimplemented!()
+        if self.sh.socket(s).is_some() {
+            close::close(self, now, s.slot);
+        }
     }
     /// Closes with a reset.
     pub fn abort(&mut self, now: Instant, s: SocketId) {
-        unimplemented!()
+        if self.sh.socket(s).is_some() {
+            self.abort_socket(now, s.slot);
+        }
     }
     /// getsockname(2)
     pub fn local_addr(&self, s: SocketId) -> SocketAddr {
-        unimplemented!()
+        let Some(k) = self.sh.socket(s) else {
+            return unspecified(Domain::Inet);
+        };
+        match self.ends(s.slot) {
+            Some((local, _)) => local,
+            None => k.conf.as_ref().map_or(unspecified(k.domain), |c| c.local),
+        }
     }
     /// getpeername(2)
     pub fn peer_addr(&self, s: SocketId) -> Option<SocketAddr> {
-        unimplemented!()
+        self.sh.socket(s)?;
+        let connected = !matches!(self.state_of(s.slot), TcpState::Close | TcpState::SynSent);
+        self.ends(s.slot).filter(|_| connected).map(|e| e.1)
     }
     /// The TCP state.
     pub fn state(&self, s: SocketId) -> TcpState {
-        unimplemented!()
+        self.sh
+            .socket(s)
+            .map_or(TcpState::Close, |_| self.state_of(s.slot))
     }
     /// AF_INET or AF_INET6.
     pub fn domain(&self, s: SocketId) -> Domain {
-        unimplemented!()
+        self.sh.socket(s).map_or(Domain::Inet, |s| s.domain)
     }
     /// TCP_INFO
     pub fn tcp_info(&self, now: Instant, s: SocketId) -> TcpInfo {
-        unimplemented!()
+        self.sh
+            .socket(s)
+            .map_or_else(TcpInfo::default, |_| diag::tcp_info(self, now, s.slot))
     }
     /// SO_ERROR, taken.
     pub fn take_error(&mut self, s: SocketId) -> Option<SoError> {
-        unimplemented!()
+        self.sh.socket(s)?;
+        self.with_tcb(s.slot, |t| t.take_any_error()).flatten()
     }
     /// SIOCINQ: bytes to read.
     pub fn readable(&self, s: SocketId) -> usize {
-        unimplemented!()
+        self.sh
+            .socket(s)
+            .and_then(|_| self.tcb(s.slot))
+            .map_or(0, |t| t.readable())
     }
     /// SIOCOUTQ: bytes written and not acknowledged; and of them, not yet sent.
     pub fn unacked(&self, s: SocketId) -> (usize, usize) {
-        unimplemented!()
+        self.sh
+            .socket(s)
+            .and_then(|_| self.tcb(s.slot))
+            .map_or((0, 0), |t| (t.unacked(), t.unsent()))
     }
     /// Length and limit of a listener's accept queue.
     pub fn accept_queue(&self, s: SocketId) -> Option<(u32, u32)> {
-        unimplemented!()
+        let l = self.sh.listeners.get(self.sh.socket(s)?.listener()?)?;
+        Some((l.ack_backlog(), l.max_ack_backlog))
     }
     /// setsockopt(2)
     pub fn set_option(&mut self, now: Instant, s: SocketId, opt: Opt) -> Result<(), OptError> {
-        unimplemented!()
+        self.sh.socket(s).ok_or(OptError::Invalid)?;
+        options::set(self, now, s.slot, opt)
     }
     /// getsockopt(2)
     pub fn options(&self, s: SocketId) -> Options {
-        unimplemented!()
+        let slot = self.sh.socket(s).map_or(hearken_tcp::tcb::NONE, |_| s.slot);
+        options::get(self, slot).unwrap_or_default()
     }
     /// Reads a sysctl.
     pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
-        unimplemented!()
+        self.sh.sysctls.value(name)
     }
     /// Writes a sysctl.
     pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
-        unimplemented!()
+        self.sh.sysctls.set(name, value)
     }
     /// `net.core.somaxconn`
     pub fn somaxconn(&self) -> u32 {
-        unimplemented!()
+        self.sh.sysctls.somaxconn
     }
     /// nstat's counters.
     pub fn mib(&self) -> &Mib {
-        unimplemented!()
+        &self.sh.mib
     }
     /// Drop reasons.
     pub fn drops(&self) -> &Drops {
-        unimplemented!()
+        &self.sh.drops
     }
     /// The hooks, if `mask` is among those wanted.
-    pub fn hooks(&mut self, mask: HookMask) -> Option<&mut (dyn Hooks + Send)> {
-        unimplemented!()
+    pub fn hooks(&mut self, mask: HookMask) -> Option<&mut (dyn Hooks + Send + 'static)> {
+        self.sh.hooks(mask)
     }
     /// Every socket and half-open or dying connection.
     pub fn diag(&self) -> Vec<DiagRow> {
-        unimplemented!()
+        diag::rows(self)
     }
 }

@@ -35,7 +35,7 @@ impl ToErrno for BindError {
             Self::AddrInUse => Errno::EADDRINUSE,
             Self::Permission => Errno::EACCES,
             // IPV6_V6ONLY and a v4-mapped address (LINUX.md 108); other families never come this far.
-            Self::WrongFamily => Errno::EINVAL,
+            Self::WrongFamily | Self::BadAddress => Errno::EINVAL,
         }
     }
 }

@@ -5,7 +5,7 @@ use core::hash::Hash;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IPv4 or IPv6.
-pub trait Family: Copy + Debug + 'static {
+pub trait Family: Copy + PartialEq + Eq + Debug + 'static {
     /// The address as it stands on the wire.
     type Addr: Copy + Eq + Hash + Debug + AsRef<[u8]>;
     /// Bytes of the IP header without options.
@@ -19,10 +19,10 @@ pub trait Family: Copy + Debug + 'static {
 }
 
 /// IPv4.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct V4;
 /// IPv6.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct V6;
 
 impl Family for V4 {

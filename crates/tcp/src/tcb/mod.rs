@@ -148,6 +148,22 @@ pub enum SoError {
     Pipe,
 }
 
+impl SoError {
+    pub(crate) const fn from_number(n: u8) -> Option<Self> {
+        Some(match n {
+            1 => Self::Refused,
+            2 => Self::Reset,
+            3 => Self::TimedOut,
+            4 => Self::HostUnreach,
+            5 => Self::NetUnreach,
+            6 => Self::NoProtoOpt,
+            7 => Self::Access,
+            8 => Self::Pipe,
+            _ => return None,
+        })
+    }
+}
+
 /// SND.*: what we send.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Snd {
@@ -274,6 +290,8 @@ pub struct Tcb {
     pub wscales: u8,
     /// SoError as a number, 0 for none.
     pub(crate) error: u8,
+    /// An error that did not end the connection, for SO_ERROR only (Linux `sk_err_soft`).
+    pub(crate) soft_error: u8,
 }
 
 impl Tcb {
@@ -346,6 +364,7 @@ impl Tcb {
             state,
             wscales: 0,
             error: 0,
+            soft_error: 0,
         }
     }
 

@@ -314,7 +314,6 @@ impl Tcb {
 
     /// The reset that ends this connection from our side (RFC 9293 3.10.4; Linux `tcp_send_active_reset`).
     pub fn active_reset(&mut self, cx: &mut Ctx<'_>) -> Output {
-        cx.mib.inc(Counter::TcpOutRsts);
         let seq = self.snd.nxt;
         let mut out = self.finish(cx, seq, Flags::RST | Flags::ACK, 0, 0, 0);
         out.options.sack = Default::default();

@@ -2,6 +2,7 @@
 
 use super::{Ctx, Effects, NONE, SoError, Tcb};
 use crate::Instant;
+use crate::sysctls::Sysctls;
 use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 
@@ -19,33 +20,31 @@ pub enum SendRoom {
 impl Tcb {
     /// The pending error.
     pub const fn error(&self) -> Option<SoError> {
-        Some(match self.error {
-            1 => SoError::Refused,
-            2 => SoError::Reset,
-            3 => SoError::TimedOut,
-            4 => SoError::HostUnreach,
-            5 => SoError::NetUnreach,
-            6 => SoError::NoProtoOpt,
-            7 => SoError::Access,
-            8 => SoError::Pipe,
-            _ => return None,
-        })
+        SoError::from_number(self.error)
     }
 
     /// Takes the pending error.
     pub fn take_error(&mut self) -> Option<SoError> {
-        let e = self.error();
-        self.error = 0;
-        e
+        SoError::from_number(core::mem::take(&mut self.error))
     }
 
-    /// Leaves `error` for the program to find, without ending the connection (a soft ICMP error).
-    pub fn set_error(&mut self, error: SoError) {
-        self.error = error as u8;
+    /// Takes the pending error, or else the soft one: SO_ERROR.
+    pub fn take_any_error(&mut self) -> Option<SoError> {
+        self.take_error()
+            .or_else(|| SoError::from_number(core::mem::take(&mut self.soft_error)))
+    }
+
+    /// Leaves `error` for SO_ERROR, without ending the connection.
+    pub fn set_soft_error(&mut self, error: SoError) {
+        self.soft_error = error as u8;
     }
 
     /// How much the program may write.
     pub fn send_room(&self, cx: &Ctx<'_>) -> SendRoom {
+        self.room_with(cx.sysctls)
+    }
+
+    fn room_with(&self, sysctls: &Sysctls) -> SendRoom {
         if self.has(Self::SND_SHUT) {
             return SendRoom::Shut;
         }
@@ -57,7 +56,7 @@ impl Tcb {
             };
         }
         let queued = self.xfer.as_ref().map_or(0, |x| x.send.len());
-        let limit = self.sndbuf_limit(cx);
+        let limit = self.sndbuf_limit(sysctls);
         if queued >= limit {
             SendRoom::Full
         } else {
@@ -66,27 +65,34 @@ impl Tcb {
     }
 
     /// Room for the program to write counts once a third of the buffer is free (Linux `sk_stream_is_writeable`).
-    pub fn is_writable(&self, cx: &Ctx<'_>) -> bool {
-        match self.send_room(cx) {
-            SendRoom::Room(room) => room >= self.sndbuf_limit(cx) / 3,
+    pub fn is_writable_with(&self, sysctls: &Sysctls) -> bool {
+        match self.room_with(sysctls) {
+            SendRoom::Room(room) => room >= self.sndbuf_limit(sysctls) / 3,
             SendRoom::Full => false,
             SendRoom::Shut => true,
         }
     }
 
     /// Linux lets the send buffer follow the congestion window (`tcp_sndbuf_expand`), unless SO_SNDBUF was set.
-    fn sndbuf_limit(&self, cx: &Ctx<'_>) -> usize {
+    fn sndbuf_limit(&self, sysctls: &Sysctls) -> usize {
         let (set, locked) = self
             .xfer
             .as_ref()
-            .map_or((cx.sysctls.tcp_wmem[1], false), |x| {
+            .map_or((sysctls.tcp_wmem[1], false), |x| {
                 (x.sndbuf, x.sndbuf_locked)
             });
         if locked {
             return set as usize / 2;
         }
         let follow = 2 * self.cwnd.max(10).saturating_mul(u32::from(self.mss));
-        set.max(follow.min(cx.sysctls.tcp_wmem[2])) as usize
+        set.max(follow.min(sysctls.tcp_wmem[2])) as usize
+    }
+
+    /// The payload of an [`super::Output`] as slices; returns how many of `out` were filled.
+    pub fn payload<'a>(&'a self, offset: usize, len: usize, out: &mut [&'a [u8]]) -> usize {
+        self.xfer
+            .as_ref()
+            .map_or(0, |x| x.send.slices(offset, len, out))
     }
 
     /// Appends what `f` writes, at most `room` bytes.
@@ -227,6 +233,16 @@ impl Tcb {
     /// TCP_CORK.
     pub fn set_cork(&mut self, on: bool) {
         self.set(Self::CORK, on);
+    }
+
+    /// The socket is AF_INET6 although the addresses are IPv4.
+    pub fn set_mapped(&mut self, on: bool) {
+        self.set(Self::MAPPED, on);
+    }
+
+    /// A TIME_WAIT sock takes over: CLOSE, without an error.
+    pub fn retire(&mut self, cx: &mut Ctx<'_>) {
+        self.done(cx, None);
     }
 
     /// Time until the retransmission timer, and how often it fired, for diagnosis.

@@ -1,0 +1,210 @@
+//! bind(2) and the choice of ports (Linux `__inet_bind`, `inet_csk_get_port`).
+
+use core::net::{IpAddr, SocketAddr};
+use hearken_abi::Domain;
+use hearken_tcp::tcb::NONE;
+
+use crate::api::Cred;
+use crate::error::BindError;
+use crate::hash::bind::Holder;
+use crate::shared::Shared;
+use crate::socket::{Phase, Socket, SsState};
+
+/// bind(2): the checks in Linux's order (LINUX.md 15, 30, 105 to 108).
+pub(crate) fn bind(
+    sh: &mut Shared,
+    slot: u32,
+    addr: SocketAddr,
+    cred: &Cred,
+) -> Result<(), BindError> {
+    let Some(s) = sh.sockets.get(slot) else {
+        return Err(BindError::NotFresh);
+    };
+    if addr.is_ipv4() != (s.domain == Domain::Inet) {
+        return Err(BindError::WrongFamily);
+    }
+    let ip = addr.ip();
+    let seen = ip.to_canonical();
+    if let IpAddr::V6(a) = ip
+        && (a.is_multicast() || a.to_ipv4_mapped().is_some() && s.has(Socket::V6ONLY))
+    {
+        return Err(BindError::BadAddress);
+    }
+    let ours = seen.is_unspecified()
+        || sh.routing.is_local(seen)
+        || seen.is_ipv4() && (seen.is_multicast() || sh.routing.is_broadcast(seen))
+        || s.has(Socket::FREE_BIND)
+        || sh.sysctls.ip_nonlocal_bind != 0;
+    if !ours {
+        return Err(BindError::AddrNotAvailable);
+    }
+    let port = addr.port();
+    if port != 0 && port < sh.sysctls.ip_unprivileged_port_start && !cred.net_bind_service {
+        return Err(BindError::Permission);
+    }
+    if s.phase != Phase::Idle || s.ss != SsState::Unconnected || s.bind != NONE {
+        return Err(BindError::NotFresh);
+    }
+    let no_port = s.has(Socket::NO_PORT);
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        s.conf().uid = cred.uid;
+    }
+    let mut local = addr;
+    if port == 0 && no_port {
+        set_local(sh, slot, local, false);
+        return Ok(());
+    }
+    if port == 0 {
+        local.set_port(pick_port(sh, slot, ip).ok_or(BindError::AddrInUse)?);
+    } else if !sh
+        .binds
+        .is_free(&holder(sh, slot, local).ok_or(BindError::NotFresh)?, NONE)
+    {
+        return Err(BindError::AddrInUse);
+    }
+    hold(sh, slot, local, false);
+    set_local(sh, slot, local, port != 0);
+    Ok(())
+}
+
+fn set_local(sh: &mut Shared, slot: u32, local: SocketAddr, port_locked: bool) {
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        let c = s.conf();
+        (c.local, c.port_locked, c.addr_locked) =
+            (local, port_locked, !local.ip().is_unspecified());
+    }
+}
+
+/// What a conflict of this socket at `local` would hang on.
+pub(crate) fn holder(sh: &Shared, slot: u32, local: SocketAddr) -> Option<Holder> {
+    let s = sh.sockets.get(slot)?;
+    Some(Holder {
+        port: local.port(),
+        addr: local.ip(),
+        v6only: s.has(Socket::V6ONLY),
+        device: s.conf.as_ref().and_then(|c| c.device),
+        reuse_addr: s.has(Socket::REUSE_ADDR),
+        reuse_port: s.has(Socket::REUSE_PORT),
+        uid: s.conf.as_ref().map_or(0, |c| c.uid),
+        listening: false,
+        time_wait: false,
+        by_connect: false,
+    })
+}
+
+/// Takes the port of `local` for the socket, and remembers `local`.
+pub(crate) fn hold(sh: &mut Shared, slot: u32, local: SocketAddr, listening: bool) {
+    let Some(h) = holder(sh, slot, local) else {
+        return;
+    };
+    let bind = sh.binds.take(Holder { listening, ..h });
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        s.bind = bind;
+        s.conf().local = local;
+    }
+}
+
+/// Whether the socket, bound as it is, may stand beside the others with its options as they are now.
+pub(crate) fn is_free(sh: &Shared, slot: u32) -> bool {
+    let bind = sh.sockets.get(slot).map_or(NONE, |s| s.bind);
+    sh.binds
+        .holder(bind)
+        .is_some_and(|h| sh.binds.is_free(&h, bind))
+}
+
+/// Others see whether the holder listens.
+pub(crate) fn set_listening(sh: &mut Shared, slot: u32, on: bool) {
+    change(sh, slot, |h| h.listening = on);
+}
+
+/// Changes what conflicts hang on while the port stays taken: an option was set after bind (LINUX.md 12).
+pub(crate) fn change(sh: &mut Shared, slot: u32, f: impl FnOnce(&mut Holder)) {
+    if let Some(s) = sh.sockets.get_mut(slot)
+        && s.bind != NONE
+    {
+        s.bind = sh.binds.change(s.bind, f);
+    }
+}
+
+/// Gives the port back. getsockname goes on reporting it (LINUX.md 35).
+pub(crate) fn release(sh: &mut Shared, slot: u32) {
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        sh.binds.release(core::mem::replace(&mut s.bind, NONE));
+    }
+}
+
+/// A free port for bind(0) or the autobind of listen(), by a start drawn from the seed: odd distances from the low end
+/// of the range first, and with SO_REUSEADDR the lower half first (LINUX.md 25 to 28).
+pub(crate) fn pick_port(sh: &mut Shared, slot: u32, ip: IpAddr) -> Option<u16> {
+    let mut h = holder(sh, slot, SocketAddr::new(ip, 0))?;
+    let reuse_addr = h.reuse_addr;
+    if sh.sysctls.ip_autobind_reuse == 0 {
+        (h.reuse_addr, h.reuse_port) = (false, false);
+    }
+    let [low, high] = sh.sysctls.ip_local_port_range.map(u32::from);
+    let half = low + ((high - low + 1) >> 2 << 1);
+    let halves = if reuse_addr && half > low {
+        [(low, half), (half, high + 1)]
+    } else {
+        [(low, high + 1); 2]
+    };
+    for (from, to) in halves {
+        let start = sh.secrets.draw() as u32;
+        for parity in [1, 0] {
+            let found = search(from, to, start, parity, |port| {
+                h.port = port;
+                sh.binds.is_free(&h, NONE)
+            });
+            if found.is_some() {
+                return found;
+            }
+        }
+        if halves[0] == halves[1] {
+            break;
+        }
+    }
+    None
+}
+
+/// Looks at every second port of `from..to`, those at a distance of `parity` from `from`, beginning at a drawn one.
+pub(crate) fn search(
+    from: u32,
+    to: u32,
+    start: u32,
+    parity: u32,
+    mut free: impl FnMut(u16) -> bool,
+) -> Option<u16> {
+    let n = (to - from + 1 - parity) / 2;
+    (0..n)
+        .map(|i| (from + parity + (start % n + i) % n * 2) as u16)
+        .find(|&p| free(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn search_visits_each_port_of_its_parity_once() {
+        for (from, to, parity) in [
+            (10, 20, 1),
+            (10, 21, 0),
+            (10, 11, 0),
+            (10, 11, 1),
+            (10, 12, 1),
+        ] {
+            let mut seen = Vec::new();
+            assert_eq!(
+                search(from, to, 7, parity, |p| {
+                    seen.push(u32::from(p));
+                    false
+                }),
+                None
+            );
+            seen.sort_unstable();
+            let want: Vec<u32> = (from..to).filter(|p| (p - from) % 2 == parity).collect();
+            assert_eq!(seen, want, "{from}..{to} parity {parity}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The ways out: shutdown(2), close(2), connect(AF_UNSPEC), abort.
+
+use hearken_abi::{Counter, TcpState};
+use hearken_tcp::tcb::{NONE, Output};
+use hearken_tcp::{Effects, Instant, Tcb, V4, V6};
+use hearken_wire::tcp;
+
+use crate::api::{IfaceId, Shutdown};
+use crate::bind;
+use crate::error::ShutdownError;
+use crate::family::Side;
+use crate::hash::established::Half;
+use crate::listen::listen_stop;
+use crate::net::Net;
+use crate::shared::Shared;
+use crate::socket::{Phase, SsState, unspecified};
+use crate::tcp_input::{after, leave, touch};
+use crate::tcp_output::{self, Ends};
+
+/// shutdown(2) (Linux `inet_shutdown`; LINUX.md 9, 33, 34).
+pub(crate) fn shutdown(
+    net: &mut Net,
+    now: Instant,
+    slot: u32,
+    how: Shutdown,
+) -> Result<(), ShutdownError> {
+    let Some(s) = net.sh.sockets.get_mut(slot) else {
+        return Err(ShutdownError::NotConnected);
+    };
+    match s.phase {
+        Phase::Idle => return Err(ShutdownError::NotConnected),
+        Phase::Listener(_) => {
+            if how != Shutdown::Write {
+                listen_stop(net, now, slot);
+            }
+            return Ok(());
+        }
+        Phase::V4(_) | Phase::V6(_) => {}
+    }
+    match net.state_of(slot) {
+        TcpState::Close => Err(ShutdownError::NotConnected),
+        TcpState::SynSent => {
+            disconnect(net, now, slot);
+            Ok(())
+        }
+        _ => {
+            net.with_conn(slot, ShutConn { now, how });
+            net.sh.mark(slot);
+            Ok(())
+        }
+    }
+}
+
+/// Something to be done with the connection of a socket, whatever its family.
+pub(crate) trait WithConn {
+    type Out;
+    fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) -> Self::Out;
+}
+
+struct ShutConn {
+    now: Instant,
+    how: Shutdown,
+}
+impl WithConn for ShutConn {
+    type Out = ();
+    fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) {
+        let Some(c) = half.conns.get_mut(conn) else {
+            return;
+        };
+        if self.how != Shutdown::Write {
+            c.tcb.shutdown_read();
+        }
+        if self.how != Shutdown::Read {
+            c.tcb.shutdown_write(&mut sh.ctx(self.now));
+        }
+        touch(half, sh, conn);
+    }
+}
+
+/// Ends a connection at once; a reset tells the peer, where it has something to hear.
+struct AbortConn {
+    now: Instant,
+}
+impl WithConn for AbortConn {
+    type Out = ();
+    fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) {
+        let Some(c) = half.conns.get_mut(conn) else {
+            return;
+        };
+        let tell = matches!(
+            c.tcb.state,
+            TcpState::Established
+                | TcpState::CloseWait
+                | TcpState::FinWait1
+                | TcpState::FinWait2
+                | TcpState::SynRecv
+        );
+        let out = tell.then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
+        let (_, fx) = c.tcb.abort(&mut sh.ctx(self.now));
+        send_reset(half, sh, conn, out);
+        if fx.has(Effects::CLOSED) {
+            leave(half, sh, conn);
+        }
+    }
+}
+
+struct CloseConn {
+    now: Instant,
+    linger_zero: bool,
+}
+impl WithConn for CloseConn {
+    type Out = ();
+    fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) {
+        let Some(c) = half.conns.get_mut(conn) else {
+            return;
+        };
+        let unread = c.tcb.readable() > 0;
+        let state = c.tcb.state;
+        let may_reset = !matches!(state, TcpState::Close | TcpState::SynSent);
+        let out = (may_reset && (unread || self.linger_zero))
+            .then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
+        let (reset, fx) = c.tcb.close(&mut sh.ctx(self.now), self.linger_zero);
+        if reset && let Some(out) = out {
+            send_reset(half, sh, conn, Some(out));
+        }
+        after(half, sh, self.now, conn, fx, None);
+    }
+}
+
+fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32, out: Option<Output>) {
+    let Some((c, o)) = half.conns.get(conn).zip(out) else {
+        return;
+    };
+    let header = tcp::Header {
+        src_port: c.tuple.lport,
+        dst_port: c.tuple.rport,
+        seq: o.seq.0,
+        ack: o.ack.0,
+        flags: o.flags,
+        ae: false,
+        window: o.window,
+        urgent: 0,
+        options: o.options,
+    };
+    let ends = Ends {
+        src: c.tuple.laddr,
+        dst: c.tuple.raddr,
+        tos: 0,
+        ttl: 0,
+    };
+    let iface = IfaceId(c.tcb.iface);
+    sh.mib.inc(Counter::TcpOutRsts);
+    tcp_output::reply::<F>(sh, iface, &ends, &header);
+}
+
+/// connect(AF_UNSPEC) (Linux `tcp_disconnect`; LINUX.md 7, 36): CLOSE and fresh again; what the program chose of its
+/// binding stays.
+pub(crate) fn disconnect(net: &mut Net, now: Instant, slot: u32) {
+    let Some(s) = net.sh.sockets.get(slot) else {
+        return;
+    };
+    match s.phase {
+        Phase::Idle => {}
+        Phase::Listener(_) => listen_stop(net, now, slot),
+        Phase::V4(_) | Phase::V6(_) => {
+            net.with_conn(slot, AbortConn { now });
+            net.detach(slot);
+        }
+    }
+    if let Some(s) = net.sh.sockets.get_mut(slot) {
+        s.ss = SsState::Unconnected;
+    }
+    net.sh.mark(slot);
+}
+
+/// The last reference is gone (Linux `inet_release`, `__tcp_close`).
+pub(crate) fn close(net: &mut Net, now: Instant, slot: u32) {
+    let Some(s) = net.sh.sockets.get(slot) else {
+        return;
+    };
+    let linger_zero = s
+        .conf
+        .as_ref()
+        .and_then(|c| c.linger)
+        .is_some_and(|d| d.is_zero());
+    match s.phase {
+        Phase::Listener(_) => listen_stop(net, now, slot),
+        Phase::Idle => {}
+        Phase::V4(_) | Phase::V6(_) => net
+            .with_conn(slot, CloseConn { now, linger_zero })
+            .unwrap_or(()),
+    }
+    free_socket(net, slot);
+}
+
+fn free_socket(net: &mut Net, slot: u32) {
+    bind::release(&mut net.sh, slot);
+    if let Some(s) = net.sh.sockets.get_mut(slot) {
+        s.conf = None;
+    }
+    net.sh.sockets.remove(slot);
+}
+
+impl Net {
+    /// Runs `f` on the connection of a socket, if it has one.
+    pub(crate) fn with_conn<W: WithConn>(&mut self, slot: u32, f: W) -> Option<W::Out> {
+        match self.sh.sockets.get(slot)?.phase {
+            Phase::V4(c) => Some(f.run::<V4>(&mut self.v4, &mut self.sh, c)),
+            Phase::V6(c) => Some(f.run::<V6>(&mut self.v6, &mut self.sh, c)),
+            Phase::Idle | Phase::Listener(_) => None,
+        }
+    }
+
+    /// Runs `f` on the control block of a socket, if it has one.
+    pub(crate) fn with_tcb<R>(&mut self, slot: u32, f: impl FnOnce(&mut Tcb) -> R) -> Option<R> {
+        match self.sh.sockets.get(slot)?.phase {
+            Phase::V4(c) => self.v4.conns.get_mut(c).map(|c| f(&mut c.tcb)),
+            Phase::V6(c) => self.v6.conns.get_mut(c).map(|c| f(&mut c.tcb)),
+            Phase::Idle | Phase::Listener(_) => None,
+        }
+    }
+
+    /// A child that nobody accepted: reset, and gone (LINUX.md 39).
+    pub(crate) fn reset_and_free(&mut self, now: Instant, slot: u32) {
+        self.with_conn(slot, AbortConn { now });
+        self.detach(slot);
+        free_socket(self, slot);
+    }
+
+    pub(crate) fn abort_socket(&mut self, now: Instant, slot: u32) {
+        if self
+            .sh
+            .sockets
+            .get(slot)
+            .is_some_and(|s| s.listener().is_some())
+        {
+            listen_stop(self, now, slot);
+        }
+        self.reset_and_free(now, slot);
+    }
+
+    /// Parts a socket from its connection in CLOSE: it is idle again. An address and a port that the program chose
+    /// stay its own, the rest is forgotten.
+    pub(crate) fn detach(&mut self, slot: u32) {
+        struct Part;
+        impl WithConn for Part {
+            type Out = u32;
+            fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) -> u32 {
+                let Some(c) = half.conns.get_mut(conn) else {
+                    return NONE;
+                };
+                c.tcb.owner = NONE;
+                let bind = core::mem::replace(&mut c.tcb.bind, NONE);
+                leave(half, sh, conn);
+                bind
+            }
+        }
+        let Some(bind) = self.with_conn(slot, Part) else {
+            return;
+        };
+        let sh = &mut self.sh;
+        let Some(s) = sh.sockets.get_mut(slot) else {
+            return;
+        };
+        (s.phase, s.ss) = (Phase::Idle, SsState::Unconnected);
+        let any = unspecified(s.domain).ip();
+        let conf = s.conf();
+        if !conf.addr_locked {
+            conf.local.set_ip(any);
+        }
+        let ip = conf.local.ip();
+        if conf.port_locked {
+            s.bind = sh.binds.change(bind, |h| h.addr = ip);
+        } else {
+            conf.local.set_port(0);
+            sh.binds.release(bind);
+        }
+    }
+}

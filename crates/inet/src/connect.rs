@@ -1,0 +1,182 @@
+//! connect(2) (Linux `__inet_stream_connect`, `tcp_v4_connect`, `__inet_hash_connect`).
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use hearken_abi::{Domain, TcpState};
+use hearken_tcp::tcb::{Connection, NONE, Tcb};
+use hearken_tcp::{Instant, Tuple, V4, V6};
+
+use crate::api::{Connect, Cred};
+use crate::bind;
+use crate::error::ConnectError;
+use crate::family::Side;
+use crate::hash::bind::Holder;
+use crate::hash::established::Entry;
+use crate::hooks::SockOp;
+use crate::listen::{advmss, shape};
+use crate::net::Net;
+use crate::socket::{Phase, Socket, SsState, shown};
+use crate::tcp_input::touch;
+
+pub(crate) fn connect(
+    net: &mut Net,
+    now: Instant,
+    slot: u32,
+    addr: SocketAddr,
+    cred: &Cred,
+) -> Result<Connect, ConnectError> {
+    let Some(s) = net.sh.sockets.get_mut(slot) else {
+        return Err(ConnectError::AddrNotAvailable);
+    };
+    match (s.ss, s.phase) {
+        (_, Phase::Listener(_)) | (SsState::Connected, _) => return Err(ConnectError::IsConnected),
+        (SsState::Connecting, _) => return progress(net, slot),
+        (SsState::Unconnected, _) => {}
+    }
+    let (domain, v6only) = (s.domain, s.has(Socket::V6ONLY));
+    if addr.is_ipv4() != (domain == Domain::Inet) {
+        return Err(ConnectError::WrongFamily);
+    }
+    s.conf().uid = cred.uid;
+    // The unspecified address means this host.
+    let dst = match addr.ip() {
+        IpAddr::V4(a) if a.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(a) if a.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip.to_canonical(),
+    };
+    if addr.is_ipv6() && dst.is_ipv4() && v6only
+        || dst.is_multicast()
+        || net.sh.routing.is_broadcast(dst)
+    {
+        return Err(ConnectError::NotUnicast);
+    }
+    if dst.is_ipv4() {
+        open::<V4>(net, now, slot, dst, addr.port())
+    } else {
+        open::<V6>(net, now, slot, dst, addr.port())
+    }
+}
+
+/// A second connect() while an attempt is under way, or after it ended.
+fn progress(net: &mut Net, slot: u32) -> Result<Connect, ConnectError> {
+    let state = net.state_of(slot);
+    if matches!(state, TcpState::SynSent | TcpState::SynRecv) {
+        return Err(ConnectError::Already);
+    }
+    if state == TcpState::Close {
+        let error = net.with_tcb(slot, |t| t.take_error()).flatten();
+        net.detach(slot);
+        return Err(error.map_or(ConnectError::Aborted, ConnectError::Failed));
+    }
+    if let Some(s) = net.sh.sockets.get_mut(slot) {
+        s.ss = SsState::Connected;
+    }
+    Ok(Connect::Done)
+}
+
+fn open<F: Side>(
+    net: &mut Net,
+    now: Instant,
+    slot: u32,
+    dst: IpAddr,
+    rport: u16,
+) -> Result<Connect, ConnectError> {
+    let (half, sh) = F::parts(net);
+    let out = sh.routing.towards(dst).ok_or(ConnectError::NoRoute)?;
+    let Some(s) = sh.sockets.get_mut(slot) else {
+        return Err(ConnectError::AddrNotAvailable);
+    };
+    let (bound, domain) = (s.bind, s.domain);
+    let conf = s.conf();
+    let (local, addr_locked) = (conf.local, conf.addr_locked);
+    let src = if addr_locked {
+        Some(local.ip())
+    } else {
+        sh.routing.source(dst)
+    };
+    let (Some(laddr), Some(raddr)) = (src.and_then(F::from_ip), F::from_ip(dst)) else {
+        return Err(ConnectError::AddrNotAvailable);
+    };
+    let tuple = |lport| Tuple::<F> {
+        laddr,
+        raddr,
+        lport,
+        rport,
+    };
+    let addr = shown(domain, F::to_ip(laddr));
+    let (lport, bind) = if bound != NONE {
+        if half.find(&sh.secrets, &tuple(local.port())).is_some() {
+            return Err(ConnectError::AddrNotAvailable);
+        }
+        (local.port(), sh.binds.change(bound, |h| h.addr = addr))
+    } else {
+        // Even distances first: odd ones are left to bind(0) (LINUX.md 25, 31).
+        let [low, high] = sh.sysctls.ip_local_port_range.map(u32::from);
+        let start = sh.secrets.draw() as u32;
+        let free = |p: u16| {
+            !sh.binds.is_held(p)
+                || sh.binds.only_connects(p) && half.find(&sh.secrets, &tuple(p)).is_none()
+        };
+        let port = [0, 1]
+            .into_iter()
+            .find_map(|parity| bind::search(low, high + 1, start, parity, free));
+        let port = port.ok_or(ConnectError::AddrNotAvailable)?;
+        let local = SocketAddr::new(addr, port);
+        let h = bind::holder(sh, slot, local).ok_or(ConnectError::AddrNotAvailable)?;
+        (
+            port,
+            sh.binds.take(Holder {
+                by_connect: true,
+                ..h
+            }),
+        )
+    };
+    let tuple = tuple(lport);
+    let shape = shape(sh, slot);
+    let adv = advmss::<F>(sh.mtu(out), shape.max_seg);
+    let rcvbuf = shape.rcvbuf.unwrap_or(sh.sysctls.tcp_rmem[1]);
+    let iss = sh.secrets.isn(&tuple, now);
+    let offset = if sh.sysctls.tcp_timestamps == 1 {
+        sh.secrets.ts_offset(&tuple)
+    } else {
+        0
+    };
+    let mut tcb = Tcb::connect(&mut sh.ctx(now), iss, offset, adv, out.0, rcvbuf);
+    (tcb.owner, tcb.bind) = (slot, bind);
+    tcb.set_mapped(!F::V6 && domain == Domain::Inet6);
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        (s.bind, s.ss) = (NONE, SsState::Connecting);
+        tcb.set_nodelay(s.has(Socket::NO_DELAY));
+        tcb.set_cork(s.has(Socket::CORK));
+        let keep_alive = s.has(Socket::KEEP_ALIVE);
+        let conf = s.conf();
+        conf.local = SocketAddr::new(addr, lport);
+        let (sndbuf, rcvbuf) = (conf.sndbuf, conf.rcvbuf);
+        let mut cx = sh.ctx(now);
+        if keep_alive {
+            tcb.set_keepalive(&mut cx, true);
+        }
+        if let Some(b) = sndbuf {
+            tcb.set_sndbuf(&cx, b);
+        }
+        if let Some(b) = rcvbuf {
+            tcb.set_rcvbuf(&cx, b);
+        }
+    }
+    let conn = half.conns.insert(Connection { tcb, tuple });
+    half.hash(&sh.secrets, &tuple, Entry::Connection(conn));
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        s.phase = if F::V6 {
+            Phase::V6(conn)
+        } else {
+            Phase::V4(conn)
+        };
+    }
+    touch(half, sh, conn);
+    let remote = SocketAddr::new(shown(domain, dst), rport);
+    sh.sock_op(
+        SockOp::TcpConnect,
+        SocketAddr::new(addr, lport),
+        Some(remote),
+    );
+    Ok(Connect::InProgress)
+}

@@ -1,0 +1,162 @@
+//! Every socket as `ss` shows it, and TCP_INFO.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use hearken_abi::tcp_info::{OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE};
+use hearken_abi::{Domain, TcpInfo, TcpState};
+use hearken_tcp::tcb::{NONE, Tcb};
+use hearken_tcp::{Instant, Tuple};
+
+use crate::api::DiagRow;
+use crate::family::Side;
+use crate::hash::established::Half;
+use crate::net::Net;
+use crate::shared::Shared;
+use crate::socket::{Phase, shown, unspecified};
+
+/// The numbers of timers in /proc/net/tcp.
+const RETRANSMIT: u8 = 1;
+const TIME_WAIT: u8 = 3;
+
+pub(crate) fn rows(net: &Net) -> Vec<DiagRow> {
+    let sh = &net.sh;
+    let mut out = Vec::new();
+    for (_, l) in sh.listeners.iter() {
+        let uid = sh
+            .sockets
+            .get(l.socket)
+            .and_then(|s| s.conf.as_ref())
+            .map_or(0, |c| c.uid);
+        out.push(DiagRow {
+            domain: l.domain,
+            state: TcpState::Listen,
+            local: l.local,
+            peer: unspecified(l.domain),
+            rx_queue: l.ack_backlog(),
+            tx_queue: l.max_ack_backlog,
+            socket: Some(sh.id(l.socket)),
+            uid,
+            timer: 0,
+            timer_at: Instant::FAR,
+            retransmits: 0,
+        });
+    }
+    half_rows(&net.v4, sh, &mut out);
+    half_rows(&net.v6, sh, &mut out);
+    out
+}
+
+fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
+    let own = if F::V6 { Domain::Inet6 } else { Domain::Inet };
+    let row = |domain: Domain, t: &Tuple<F>, state| {
+        let end = |ip, port| SocketAddr::new(shown(domain, F::to_ip(ip)), port);
+        DiagRow {
+            domain,
+            state,
+            local: end(t.laddr, t.lport),
+            peer: end(t.raddr, t.rport),
+            rx_queue: 0,
+            tx_queue: 0,
+            socket: None,
+            uid: 0,
+            timer: 0,
+            timer_at: Instant::FAR,
+            retransmits: 0,
+        }
+    };
+    for (_, c) in half.conns.iter().filter(|(_, c)| !c.tcb.has(Tcb::UNHASHED)) {
+        let t = &c.tcb;
+        let domain = if t.has(Tcb::MAPPED) {
+            Domain::Inet6
+        } else {
+            own
+        };
+        let queued = sh.sockets.get(t.owner).is_some();
+        let timer = t.retransmit_timer(Instant(0));
+        out.push(DiagRow {
+            rx_queue: t.readable() as u32,
+            tx_queue: t.unacked() as u32,
+            socket: (t.owner != NONE && queued).then(|| sh.id(t.owner)),
+            uid: sh
+                .sockets
+                .get(t.owner)
+                .and_then(|s| s.conf.as_ref())
+                .map_or(0, |c| c.uid),
+            timer: if timer.is_some() { RETRANSMIT } else { 0 },
+            timer_at: t.timer_at,
+            retransmits: timer.map_or(0, |t| t.1),
+            ..row(domain, &c.tuple, t.state)
+        });
+    }
+    for (_, r) in half.reqs.iter() {
+        let domain = sh.listeners.get(r.listener).map_or(own, |l| l.domain);
+        out.push(DiagRow {
+            timer: RETRANSMIT,
+            timer_at: r.deadline,
+            retransmits: r.num_timeout,
+            ..row(domain, &r.tuple, TcpState::SynRecv)
+        });
+    }
+    for (_, w) in half.tws.iter() {
+        let waiting = w.flags & hearken_tcp::TimeWaitSock::<F>::FIN_WAIT2 != 0;
+        let state = if waiting {
+            TcpState::FinWait2
+        } else {
+            TcpState::TimeWait
+        };
+        out.push(DiagRow {
+            timer: TIME_WAIT,
+            timer_at: w.deadline,
+            ..row(own, &w.tuple, state)
+        });
+    }
+}
+
+/// TCP_INFO (Linux `tcp_get_info`): of a listener the two queue figures and constants (LINUX.md 124).
+pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
+    let mut i = TcpInfo {
+        state: TcpState::Close as u8,
+        snd_cwnd: 10,
+        reordering: 3,
+        ..TcpInfo::default()
+    };
+    let Some(s) = net.sh.sockets.get(slot) else {
+        return i;
+    };
+    let t = match s.phase {
+        Phase::Idle => return i,
+        Phase::Listener(l) => {
+            if let Some(l) = net.sh.listeners.get(l) {
+                i.state = TcpState::Listen as u8;
+                (i.unacked, i.sacked) = (l.ack_backlog(), l.max_ack_backlog);
+            }
+            return i;
+        }
+        Phase::V4(c) => net.v4.conns.get(c).map(|c| &c.tcb),
+        Phase::V6(c) => net.v6.conns.get(c).map(|c| &c.tcb),
+    };
+    let Some(t) = t else { return i };
+    i.state = t.state as u8;
+    for (flag, bit) in [
+        (Tcb::TSTAMP_OK, OPT_TIMESTAMPS),
+        (Tcb::SACK_OK, OPT_SACK),
+        (Tcb::WSCALE_OK, OPT_WSCALE),
+    ] {
+        if t.has(flag) {
+            i.options |= bit;
+        }
+    }
+    (i.snd_wscale, i.rcv_wscale) = (t.snd_wscale(), t.rcv_wscale());
+    i.rto = t.rtt.rto().as_micros() as u32;
+    (i.rtt, i.rttvar) = (t.rtt.srtt_us >> 3, t.rtt.rttvar_us >> 2);
+    (i.snd_mss, i.rcv_mss, i.advmss) = (u32::from(t.mss), u32::from(t.rcv_mss), u32::from(t.mss));
+    (i.snd_cwnd, i.snd_ssthresh, i.snd_wnd) = (t.cwnd, t.ssthresh, t.snd.wnd);
+    i.rcv_wnd = t.rcv_window();
+    i.unacked = (t.snd.nxt - t.snd.una).div_ceil(u32::from(t.mss.max(1)));
+    i.notsent_bytes = t.unsent() as u32;
+    i.pmtu = net.sh.mtu(crate::api::IfaceId(t.iface));
+    if let Some((_, n)) = t.retransmit_timer(now) {
+        (i.retransmits, i.backoff) = (n, n);
+    }
+    i
+}

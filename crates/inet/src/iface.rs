@@ -1,0 +1,164 @@
+//! Interfaces, their addresses, routes, and what waits to leave by each.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use crate::api::IfaceId;
+use crate::timers::Key;
+
+/// Stateless answers that may wait; more are dropped.
+pub(crate) const MAX_REPLIES: usize = 256;
+
+/// An interface.
+#[derive(Debug)]
+pub(crate) struct Iface {
+    /// As `ip link` would show it.
+    pub(crate) name: String,
+    pub(crate) mtu: u32,
+    pub(crate) any_local: bool,
+    /// Finished packets: RST, ICMP.
+    pub(crate) replies: VecDeque<Vec<u8>>,
+    /// Records that have, or may have, something to send.
+    pub(crate) queue: VecDeque<Key>,
+    /// Buffers of sent replies, to be used again.
+    pub(crate) spare: Vec<Vec<u8>>,
+}
+
+impl Iface {
+    pub(crate) fn new(name: &str, mtu: u32) -> Self {
+        Self {
+            name: name.into(),
+            mtu,
+            any_local: false,
+            replies: VecDeque::new(),
+            queue: VecDeque::new(),
+            spare: Vec::new(),
+        }
+    }
+    /// An empty buffer.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        let mut b = self.spare.pop().unwrap_or_default();
+        b.clear();
+        b
+    }
+    pub(crate) fn recycle(&mut self, b: Vec<u8>) {
+        if self.spare.len() < MAX_REPLIES {
+            self.spare.push(b);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    dst: IpAddr,
+    prefix: u8,
+    iface: IfaceId,
+}
+
+/// Addresses and routes of a namespace.
+#[derive(Debug, Default)]
+pub(crate) struct Routing {
+    addrs: Vec<(IpAddr, u8, IfaceId)>,
+    routes: Vec<Route>,
+}
+
+fn in_prefix(addr: IpAddr, net: IpAddr, prefix: u8) -> bool {
+    let bits = |a: IpAddr| match a {
+        IpAddr::V4(a) => (u128::from(a.to_bits()) << 96, 32),
+        IpAddr::V6(a) => (a.to_bits(), 128),
+    };
+    let ((a, len), (n, other)) = (bits(addr), bits(net));
+    let keep = u32::from(prefix).min(len);
+    len == other && (keep == 0 || a >> (128 - keep) == n >> (128 - keep))
+}
+
+impl Routing {
+    pub(crate) fn add_addr(&mut self, iface: IfaceId, addr: IpAddr, prefix: u8) {
+        self.addrs.push((addr, prefix, iface));
+        self.add_route(addr, prefix, iface);
+    }
+    pub(crate) fn add_route(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId) {
+        let at = self
+            .routes
+            .iter()
+            .position(|r| r.prefix < prefix)
+            .unwrap_or(self.routes.len());
+        self.routes.insert(at, Route { dst, prefix, iface });
+    }
+
+    /// Whether `addr` is ours: an address of an interface, or within 127.0.0.0/8.
+    pub(crate) fn is_local(&self, addr: IpAddr) -> bool {
+        addr.is_loopback() || self.addrs.iter().any(|a| a.0 == addr)
+    }
+
+    /// A broadcast address of one of our networks, or 255.255.255.255.
+    pub(crate) fn is_broadcast(&self, addr: IpAddr) -> bool {
+        let IpAddr::V4(a) = addr else { return false };
+        a.is_broadcast()
+            || self.addrs.iter().any(|&(net, prefix, _)| match net {
+                IpAddr::V4(n) if prefix < 31 => {
+                    let host = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+                    a.to_bits() == n.to_bits() | host
+                }
+                _ => false,
+            })
+    }
+
+    /// The interface towards `dst`: `lo` for our own addresses, else by the longest prefix.
+    pub(crate) fn towards(&self, dst: IpAddr) -> Option<IfaceId> {
+        if self.is_local(dst) {
+            return Some(IfaceId::LO);
+        }
+        self.routes
+            .iter()
+            .find(|r| in_prefix(dst, r.dst, r.prefix))
+            .map(|r| r.iface)
+    }
+
+    /// The source address for `dst` (RFC 6724 in small): `dst` itself when it is ours, else one of the interface's
+    /// addresses, in the same network if there is one.
+    pub(crate) fn source(&self, dst: IpAddr) -> Option<IpAddr> {
+        let iface = self.towards(dst)?;
+        if iface == IfaceId::LO {
+            return Some(dst);
+        }
+        let of = |same: bool| {
+            self.addrs
+                .iter()
+                .find(|a| {
+                    a.2 == iface
+                        && a.0.is_ipv4() == dst.is_ipv4()
+                        && (!same || in_prefix(dst, a.0, a.1))
+                })
+                .map(|a| a.0)
+        };
+        of(true).or_else(|| of(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(s: &str) -> IpAddr {
+        s.parse().unwrap()
+    }
+
+    #[test]
+    fn towards_takes_the_longest_prefix_and_own_addresses_by_lo() {
+        let mut r = Routing::default();
+        r.add_addr(IfaceId(1), ip("10.0.2.15"), 24);
+        r.add_addr(IfaceId(2), ip("10.0.3.1"), 24);
+        r.add_route(ip("0.0.0.0"), 0, IfaceId(1));
+        assert_eq!(r.towards(ip("10.0.3.9")), Some(IfaceId(2)));
+        assert_eq!(r.towards(ip("8.8.8.8")), Some(IfaceId(1)));
+        assert_eq!(r.towards(ip("10.0.2.15")), Some(IfaceId::LO));
+        assert_eq!(r.towards(ip("127.3.2.1")), Some(IfaceId::LO));
+        assert_eq!(r.towards(ip("::2")), None);
+        assert_eq!(r.source(ip("10.0.3.9")), Some(ip("10.0.3.1")));
+        assert_eq!(r.source(ip("8.8.8.8")), Some(ip("10.0.2.15")));
+        assert!(r.is_broadcast(ip("10.0.2.255")) && !r.is_broadcast(ip("10.0.2.254")));
+    }
+}

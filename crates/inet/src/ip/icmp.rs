@@ -1,0 +1,218 @@
+//! ICMP and ICMPv6: echo, and errors that tell a connection what became of its segment.
+
+use hearken_abi::{Counter, DropReason, TcpState};
+use hearken_tcp::tcb::SoError;
+use hearken_tcp::{Instant, Seq, Tuple, V4, V6};
+use hearken_wire::{icmp, icmpv6, ipv4, ipv6};
+
+use crate::api::IfaceId;
+use crate::family::{IpMeta, Side};
+use crate::hash::established::Entry;
+use crate::net::Net;
+use crate::shared::Shared;
+use crate::tcp_input::after;
+
+/// Headers before an ICMP body, at the most.
+const HEADERS: usize = 48;
+
+pub(crate) fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv4::Header, data: &[u8]) {
+    let sh = &mut net.sh;
+    sh.mib.inc(Counter::IcmpInMsgs);
+    let Ok((message, body)) = icmp::parse(data) else {
+        sh.mib.inc(Counter::IcmpInErrors);
+        return sh.drop_packet(DropReason::IcmpCsum);
+    };
+    match message {
+        icmp::Message::EchoRequest { id, seq } if !sh.routing.is_broadcast(h.dst.into()) => {
+            sh.mib.inc(Counter::IcmpInEchos);
+            sh.mib.inc(Counter::IcmpOutMsgs);
+            sh.mib.inc(Counter::IcmpOutEchoReps);
+            let reply = icmp::Message::EchoReply { id, seq };
+            let emit = |buf: &mut [u8]| icmp::emit(reply, body, buf);
+            send::<V4>(sh, iface, h.dst, h.src, 1, body.len() + icmp::LEN, emit);
+        }
+        icmp::Message::DestUnreachable { code, .. } => {
+            sh.mib.inc(Counter::IcmpInDestUnreachs);
+            let error = match code {
+                icmp::unreach::FRAG_NEEDED => return,
+                icmp::unreach::PROTOCOL => SoError::NoProtoOpt,
+                icmp::unreach::PORT => SoError::Refused,
+                icmp::unreach::NET => SoError::NetUnreach,
+                _ => SoError::HostUnreach,
+            };
+            quoted_v4(net, now, body, error);
+        }
+        icmp::Message::TimeExceeded { .. } => {
+            sh.mib.inc(Counter::IcmpInTimeExcds);
+            quoted_v4(net, now, body, SoError::HostUnreach);
+        }
+        _ => {}
+    }
+}
+
+fn quoted_v4(net: &mut Net, now: Instant, body: &[u8], error: SoError) {
+    let Some(q) = icmp::quoted(body).filter(|q| q.ip.protocol == 6) else {
+        net.sh.mib.inc(Counter::IcmpInErrors);
+        return;
+    };
+    let tuple = Tuple::<V4> {
+        laddr: q.ip.src,
+        raddr: q.ip.dst,
+        lport: q.ports.0,
+        rport: q.ports.1,
+    };
+    quoted(net, now, &tuple, Seq(q.seq), error);
+}
+
+pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::Header, data: &[u8]) {
+    let sh = &mut net.sh;
+    sh.mib.inc(Counter::Icmp6InMsgs);
+    let Ok((message, body)) = icmpv6::parse(h.src, h.dst, data) else {
+        sh.mib.inc(Counter::Icmp6InErrors);
+        return sh.drop_packet(DropReason::IcmpCsum);
+    };
+    match message {
+        icmpv6::Message::EchoRequest { id, seq } => {
+            sh.mib.inc(Counter::Icmp6InEchos);
+            sh.mib.inc(Counter::Icmp6OutMsgs);
+            sh.mib.inc(Counter::Icmp6OutEchoReplies);
+            let reply = icmpv6::Message::EchoReply { id, seq };
+            let emit = |buf: &mut [u8]| icmpv6::emit(h.dst, h.src, reply, body, buf);
+            send::<V6>(sh, iface, h.dst, h.src, 58, body.len() + icmpv6::LEN, emit);
+        }
+        icmpv6::Message::DestUnreachable { code } => {
+            sh.mib.inc(Counter::Icmp6InDestUnreachs);
+            let error = match code {
+                icmpv6::unreach::NO_ROUTE => SoError::NetUnreach,
+                icmpv6::unreach::PORT => SoError::Refused,
+                icmpv6::unreach::PROHIBITED
+                | icmpv6::unreach::POLICY
+                | icmpv6::unreach::REJECT_ROUTE => SoError::Access,
+                _ => SoError::HostUnreach,
+            };
+            quoted_v6(net, now, body, error);
+        }
+        icmpv6::Message::TimeExceeded { .. } => {
+            sh.mib.inc(Counter::Icmp6InTimeExcds);
+            quoted_v6(net, now, body, SoError::HostUnreach);
+        }
+        _ => {}
+    }
+}
+
+fn quoted_v6(net: &mut Net, now: Instant, body: &[u8], error: SoError) {
+    let Some(q) = icmpv6::quoted(body).filter(|q| q.protocol == 6) else {
+        net.sh.mib.inc(Counter::Icmp6InErrors);
+        return;
+    };
+    let tuple = Tuple::<V6> {
+        laddr: q.src,
+        raddr: q.dst,
+        lport: q.ports.0,
+        rport: q.ports.1,
+    };
+    quoted(net, now, &tuple, Seq(q.seq), error);
+}
+
+/// An error quotes a segment of ours: it must be one that is outstanding (RFC 5927 4.1). It ends a connection attempt;
+/// an established connection only keeps it to report (RFC 5461 2; Linux `sk_err_soft`).
+fn quoted<F: Side>(net: &mut Net, now: Instant, tuple: &Tuple<F>, seq: Seq, error: SoError) {
+    let (half, sh) = F::parts(net);
+    match half.find(&sh.secrets, tuple) {
+        Some(Entry::Connection(slot)) => {
+            let Some(c) = half.conns.get_mut(slot) else {
+                return;
+            };
+            if seq.before(c.tcb.snd.una) || seq.after(c.tcb.snd.nxt) {
+                sh.mib.inc(Counter::OutOfWindowIcmps);
+                return;
+            }
+            if c.tcb.state == TcpState::SynSent {
+                let fx = c.tcb.fail(&mut sh.ctx(now), error);
+                after(half, sh, now, slot, fx, None);
+            } else {
+                c.tcb.set_soft_error(error);
+            }
+        }
+        Some(Entry::Request(slot)) => {
+            if half.reqs.get(slot).is_some_and(|r| r.snt_isn != seq) {
+                sh.mib.inc(Counter::OutOfWindowIcmps);
+            }
+        }
+        Some(Entry::TimeWait(_)) => {}
+        None => sh.mib.inc(if F::V6 {
+            Counter::Icmp6InErrors
+        } else {
+            Counter::IcmpInErrors
+        }),
+    }
+}
+
+/// Sends an ICMP message of `len` bytes that `emit` writes.
+fn send<F: Side>(
+    sh: &mut Shared,
+    iface: IfaceId,
+    src: F::Addr,
+    dst: F::Addr,
+    proto: u8,
+    len: usize,
+    emit: impl FnOnce(&mut [u8]) -> usize,
+) {
+    let ttl = sh.sysctls.ip_default_ttl;
+    let mut packet = sh.iface(iface).map(|i| i.buffer()).unwrap_or_default();
+    packet.resize(HEADERS + len, 0);
+    let ip = F::emit_ip(
+        &mut packet,
+        src,
+        dst,
+        &IpMeta {
+            proto,
+            ttl,
+            tos: 0,
+            flow: 0,
+        },
+        len,
+    );
+    let n = emit(&mut packet[ip..]);
+    packet.truncate(ip + n);
+    sh.reply(iface, packet);
+}
+
+/// Tells the sender of a SYN that where it wants to go is unreachable. The SYN is not at hand any more: what RFC 792
+/// asks to be quoted of it (IP header, ports, sequence number) is written anew.
+pub(crate) fn unreachable<F: Side>(
+    sh: &mut Shared,
+    iface: IfaceId,
+    tuple: &Tuple<F>,
+    isn: Seq,
+    code: u8,
+) {
+    let mut quote = [0u8; HEADERS + 20];
+    let meta = IpMeta {
+        proto: 6,
+        ttl: 64,
+        tos: 0,
+        flow: 0,
+    };
+    let ip = F::emit_ip(&mut quote, tuple.raddr, tuple.laddr, &meta, 20);
+    quote[ip..ip + 2].copy_from_slice(&tuple.rport.to_be_bytes());
+    quote[ip + 2..ip + 4].copy_from_slice(&tuple.lport.to_be_bytes());
+    quote[ip + 4..ip + 8].copy_from_slice(&isn.0.to_be_bytes());
+    let quote = &quote[..ip + 20];
+    let len = quote.len() + icmp::LEN;
+    let (src, dst) = (tuple.laddr, tuple.raddr);
+    let proto = if F::V6 { 58 } else { 1 };
+    sh.mib.inc(if F::V6 {
+        Counter::Icmp6OutMsgs
+    } else {
+        Counter::IcmpOutMsgs
+    });
+    sh.mib.inc(if F::V6 {
+        Counter::Icmp6OutDestUnreachs
+    } else {
+        Counter::IcmpOutDestUnreachs
+    });
+    send::<F>(sh, iface, src, dst, proto, len, |buf| {
+        F::emit_unreachable(src, dst, code, quote, buf)
+    });
+}

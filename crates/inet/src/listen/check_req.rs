@@ -1,0 +1,235 @@
+//! A segment that meets a request sock (Linux `tcp_check_req`): the ACK that completes it, or anything else.
+
+use core::net::SocketAddr;
+use hearken_abi::{Counter, DropReason};
+use hearken_tcp::Instant;
+use hearken_tcp::request::RequestSock;
+use hearken_tcp::tcb::{Connection, NONE, Tcb};
+use hearken_wire::{Flags, Options, tcp};
+
+use super::accept_queue;
+use super::conn_request::{remove, resend};
+use crate::api::IfaceId;
+use crate::family::Side;
+use crate::hash::bind::Holder;
+use crate::hash::established::{Entry, Half};
+use crate::hooks::Step;
+use crate::shared::Shared;
+use crate::socket::shown;
+use crate::tcp_input::{Packet, after, reply_reset};
+use crate::tcp_output::{self, Ends};
+
+/// Takes a segment for request `slot`.
+pub(crate) fn check_req<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    slot: u32,
+    p: &Packet<'_, F>,
+) {
+    let Some(&req) = half.reqs.get(slot) else {
+        return;
+    };
+    let Some(listener) = sh.listeners.of(req.listener, req.listener_gen) else {
+        // Nobody listens any more (LINUX.md 40).
+        remove(half, sh, slot);
+        sh.drop_packet(DropReason::NoSocket);
+        return reply_reset(sh, p);
+    };
+    let (full, ack_backlog) = (listener.accept_queue_is_full(), listener.ack_backlog());
+    let (domain, limit) = (listener.domain, listener.max_ack_backlog);
+    let flags = p.header.flags;
+    let (syn, ack, rst) = (
+        flags.contains(Flags::SYN),
+        flags.contains(Flags::ACK),
+        flags.contains(Flags::RST),
+    );
+    let timestamp = p
+        .header
+        .options
+        .timestamps
+        .filter(|_| req.has(RequestSock::<F>::TSTAMP_OK));
+    let paws = timestamp.is_some_and(|(val, _)| (val.wrapping_sub(req.ts_recent) as i32) < 0);
+
+    // The same SYN again: the same SYN-ACK again, at most one in tcp_invalid_ratelimit (LINUX.md 59).
+    if syn && !ack && !rst && p.seg.seq == req.rcv_isn && !paws {
+        if !req.has(RequestSock::<F>::HELD) && !rate_limited(half, sh, now, slot) {
+            resend(half, sh, slot);
+        }
+        return sh.drop_packet(DropReason::TcpOldSequence);
+    }
+    if req.has(RequestSock::<F>::HELD) {
+        if rst {
+            remove(half, sh, slot);
+        }
+        return sh.drop_packet(DropReason::TcpFlags);
+    }
+    // RFC 9293 3.10.7.4, SYN-RECEIVED: an ACK of something else is answered by a reset, the request stays (61).
+    if ack && p.seg.ack != req.snt_isn + 1 {
+        sh.drop_packet(DropReason::TcpInvalidAckSequence);
+        if !rst {
+            reply_reset(sh, p);
+        }
+        return;
+    }
+    let in_window = {
+        let (left, right) = (req.rcv_nxt(), req.rcv_nxt() + u32::from(req.rcv_wnd));
+        let (seq, end) = (p.seg.seq, p.seg.end());
+        seq == left || end.after(left) && seq.before(right) || seq == right && seq == end
+    };
+    if paws || !in_window {
+        if paws {
+            sh.mib.inc(Counter::PawsEstab);
+            sh.drop_packet(DropReason::TcpRfc7323Paws);
+        } else {
+            sh.drop_packet(DropReason::TcpInvalidSequence);
+        }
+        if !rst && !rate_limited(half, sh, now, slot) {
+            send_ack(sh, now, &req);
+        }
+        return;
+    }
+    if let Some((val, _)) = timestamp
+        && p.seg.seq.at_or_before(req.rcv_nxt())
+        && let Some(r) = half.reqs.get_mut(slot)
+    {
+        r.ts_recent = val;
+    }
+    if rst {
+        // RFC 5961 3.2, also here: only an exact reset kills (LINUX.md 62).
+        sh.drop_packet(DropReason::TcpReset);
+        if p.seg.seq != req.rcv_nxt() {
+            sh.mib.inc(Counter::TcpChallengeAck);
+            return send_ack(sh, now, &req);
+        }
+        return embryonic_reset(half, sh, slot);
+    }
+    if syn {
+        // Another SYN in the window (LINUX.md 60).
+        sh.drop_packet(DropReason::TcpInvalidSyn);
+        embryonic_reset(half, sh, slot);
+        return reply_reset(sh, p);
+    }
+    if !ack {
+        return sh.drop_packet(DropReason::TcpFlags);
+    }
+    let remote = SocketAddr::new(shown(domain, F::to_ip(req.tuple.raddr)), req.tuple.rport);
+    if full {
+        // LINUX.md 44, 45: the request stays, unless tcp_abort_on_overflow.
+        let reset = sh.sysctls.tcp_abort_on_overflow != 0;
+        sh.mib.inc(Counter::ListenOverflows);
+        sh.drop_at_listener(DropReason::TcpListenOverflow);
+        sh.trace(|| Step::Overflow { remote, reset });
+        if reset {
+            sh.mib.inc(Counter::EmbryonicRsts);
+            remove(half, sh, slot);
+            reply_reset(sh, p);
+        } else if let Some(r) = half.reqs.get_mut(slot) {
+            r.flags |= RequestSock::<F>::ACKED;
+        }
+        return;
+    }
+    debug_assert!(ack_backlog <= limit);
+    create_child(half, sh, now, slot, p);
+}
+
+/// Linux `tcp_oow_rate_limited` for a request: true, and counted, when the last answer is too young.
+fn rate_limited<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) -> bool {
+    let Some(r) = half.reqs.get_mut(slot) else {
+        return true;
+    };
+    let ms = now.millis32().max(1);
+    if r.last_oow_ms != 0 && ms.wrapping_sub(r.last_oow_ms) < sh.sysctls.tcp_invalid_ratelimit {
+        sh.mib.inc(Counter::TcpAckSkippedSynRecv);
+        return true;
+    }
+    r.last_oow_ms = ms;
+    false
+}
+
+/// A request that ends by a reset, ours or the peer's.
+fn embryonic_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+    sh.mib.inc(Counter::TcpAttemptFails);
+    sh.mib.inc(Counter::EmbryonicRsts);
+    remove(half, sh, slot);
+}
+
+/// The bare ACK of a request (Linux `tcp_v4_reqsk_send_ack`).
+fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>) {
+    let header = tcp::Header {
+        src_port: r.tuple.lport,
+        dst_port: r.tuple.rport,
+        seq: (r.snt_isn + 1).0,
+        ack: r.rcv_nxt().0,
+        flags: Flags::ACK,
+        ae: false,
+        window: r.rcv_wnd >> r.rcv_wscale(),
+        urgent: 0,
+        options: Options {
+            timestamps: r
+                .has(RequestSock::<F>::TSTAMP_OK)
+                .then(|| (now.millis32().wrapping_add(r.ts_off), r.ts_recent)),
+            ..Options::NONE
+        },
+    };
+    sh.mib.inc(Counter::TcpOutSegs);
+    let ends = Ends {
+        src: r.tuple.laddr,
+        dst: r.tuple.raddr,
+        tos: 0,
+        ttl: 0,
+    };
+    tcp_output::reply::<F>(sh, IfaceId(r.iface), &ends, &header);
+}
+
+/// The handshake is complete: request sock to connection, in place (Linux `tcp_v4_syn_recv_sock`).
+fn create_child<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    slot: u32,
+    p: &Packet<'_, F>,
+) {
+    let Some(&req) = half.reqs.get(slot) else {
+        return;
+    };
+    let Some(mut socket) = accept_queue::child_socket(sh, req.listener) else {
+        return;
+    };
+    let (bind, held) = sh
+        .listeners
+        .get(req.listener)
+        .and_then(|l| Some((sh.sockets.get(l.socket)?.bind, l.held)))
+        .unwrap_or((NONE, false));
+    let mut tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
+    if let Some(h) = sh.binds.holder(bind).filter(|_| !held) {
+        let addr = shown(socket.domain, F::to_ip(req.tuple.laddr));
+        tcb.bind = sh.binds.take(Holder {
+            addr,
+            listening: false,
+            ..h
+        });
+    }
+    tcb.set_mapped(!F::V6 && socket.domain == hearken_abi::Domain::Inet6);
+    socket.bind = NONE;
+    let conn = half.conns.insert(Connection {
+        tcb,
+        tuple: req.tuple,
+    });
+    half.replace(
+        &sh.secrets,
+        &req.tuple,
+        Entry::Request(slot),
+        Entry::Connection(conn),
+    );
+    half.reqs.remove(slot);
+    if let Some(l) = sh.listeners.get_mut(req.listener) {
+        l.half_open -= 1;
+    }
+    accept_queue::add(half, sh, now, req.listener, conn, socket);
+    let Some(c) = half.conns.get_mut(conn) else {
+        return;
+    };
+    let fx = c.tcb.input(&mut sh.ctx(now), &p.seg);
+    after(half, sh, now, conn, fx, Some(p));
+}

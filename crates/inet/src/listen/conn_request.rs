@@ -1,0 +1,341 @@
+//! A SYN at a listener: queue checks, request sock, SYN-ACK and its timer (Linux `tcp_conn_request`).
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use hearken_abi::{Counter, DropReason};
+use hearken_tcp::request::RequestSock;
+use hearken_tcp::rtt::TIMEOUT_INIT;
+use hearken_tcp::tcb::initial_window;
+use hearken_tcp::{Family, Instant, Seq};
+use hearken_wire::{Flags, Options, tcp};
+
+use crate::api::IfaceId;
+use crate::event::{Event, SynId, SynVerdict};
+use crate::family::Side;
+use crate::hash::established::{Entry, Half};
+use crate::hooks::Step;
+use crate::ip::icmp;
+use crate::shared::Shared;
+use crate::socket::{Conf, Socket, shown};
+use crate::tcp_input::Packet;
+use crate::tcp_output::{self, Ends, Head};
+use crate::timers::{Key, Kind};
+
+/// How long a held SYN may wait for its verdict: as long as a client tries (RFC 9293 3.8.3, R2 for SYN, roughly).
+const HOLD: Duration = Duration::from_secs(127);
+
+/// The largest segment that an interface lets us announce.
+pub(crate) fn advmss<F: Family>(mtu: u32, max_seg: u16) -> u16 {
+    let most = mtu
+        .saturating_sub(F::HEADER as u32 + 20)
+        .clamp(88, 65495 - 20 * u32::from(F::V6)) as u16;
+    if max_seg == 0 {
+        most
+    } else {
+        most.min(max_seg)
+    }
+}
+
+/// What the listener's options say of its children.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shape {
+    pub(crate) max_seg: u16,
+    pub(crate) rcvbuf: Option<u32>,
+    pub(crate) syn_cnt: u8,
+    pub(crate) tos: u8,
+    pub(crate) ttl: u8,
+}
+
+pub(crate) fn shape(sh: &Shared, socket: u32) -> Shape {
+    let conf = sh
+        .sockets
+        .get(socket)
+        .and_then(|s: &Socket| s.conf.as_deref());
+    conf.map_or_else(Shape::default, |c: &Conf| Shape {
+        max_seg: c.max_seg,
+        rcvbuf: c.rcvbuf,
+        syn_cnt: c.syn_cnt,
+        tos: c.tos,
+        ttl: c.ttl,
+    })
+}
+
+/// Takes a SYN for listener `l`. `isn`: it ended a TIME_WAIT, whose successor must begin there; then the SYN queue may
+/// be full (LINUX.md 53, 76).
+pub(crate) fn conn_request<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    l: u32,
+    p: &Packet<'_, F>,
+    isn: Option<Seq>,
+) {
+    if !p.unicast {
+        return sh.drop_at_listener(DropReason::IpInvalidDest);
+    }
+    let Some(listener) = sh.listeners.get(l) else {
+        return;
+    };
+    let (limit, half_open, ack_backlog) = (
+        listener.max_ack_backlog,
+        listener.half_open,
+        listener.ack_backlog(),
+    );
+    let (requests_full, accepts_full) = (
+        listener.request_queue_is_full(),
+        listener.accept_queue_is_full(),
+    );
+    let (socket, domain, held) = (listener.socket, listener.domain, listener.held);
+    let tuple = p.tuple();
+    let ends = |ip, port| SocketAddr::new(shown(domain, ip), port);
+    let local = ends(F::to_ip(tuple.laddr), tuple.lport);
+    let remote = ends(F::to_ip(tuple.raddr), tuple.rport);
+    sh.trace(|| Step::Syn {
+        local,
+        remote,
+        half_open,
+        ack_backlog,
+        limit,
+    });
+
+    // The SYN queue first, then the accept queue (LINUX.md 54).
+    if requests_full && isn.is_none() {
+        sh.mib.inc(Counter::TcpReqQFullDrop);
+        return sh.drop_at_listener(DropReason::TcpListenOverflow);
+    }
+    if accepts_full {
+        sh.mib.inc(Counter::ListenOverflows);
+        return sh.drop_at_listener(DropReason::TcpListenOverflow);
+    }
+    // Without cookies the last quarter of tcp_max_syn_backlog is for proven peers (LINUX.md 51, 52).
+    let most = i64::from(sh.sysctls.tcp_max_syn_backlog);
+    if isn.is_none() && sh.sysctls.tcp_syncookies == 0 && most - i64::from(half_open) < most >> 2 {
+        return sh.drop_at_listener(DropReason::TcpListenOverflow);
+    }
+    let Some(out) = sh.routing.towards(F::to_ip(tuple.raddr)) else {
+        sh.mib.inc(if F::V6 {
+            Counter::Ip6OutNoRoutes
+        } else {
+            Counter::IpOutNoRoutes
+        });
+        return sh.drop_at_listener(DropReason::IpOutnoroutes);
+    };
+
+    let shape = shape(sh, socket);
+    let o = &p.header.options;
+    let sys = &sh.sysctls;
+    let wscale = o.wscale.filter(|_| sys.tcp_window_scaling != 0);
+    let timestamps = o.timestamps.filter(|_| sys.tcp_timestamps != 0);
+    let adv = advmss::<F>(sh.mtu(out), shape.max_seg);
+    let seg = adv - if timestamps.is_some() { 12 } else { 0 };
+    let rcvbuf = shape.rcvbuf.unwrap_or(sys.tcp_rmem[1]);
+    let (wnd, scale) = initial_window(sys, rcvbuf, seg, wscale.is_some());
+    // RFC 9293 3.7.1: no option means 536, over IPv6 1220; Linux never goes under tcp_min_snd_mss (LINUX.md 72).
+    let default_mss = if F::V6 { 1220 } else { 536 };
+    let peer_mss =
+        u32::from(o.mss.filter(|&m| m != 0).unwrap_or(default_mss)).max(sys.tcp_min_snd_mss);
+    let mut flags = 0;
+    let mut on = |bit, yes: bool| flags |= if yes { bit } else { 0 };
+    on(RequestSock::<F>::WSCALE_OK, wscale.is_some());
+    on(RequestSock::<F>::TSTAMP_OK, timestamps.is_some());
+    on(
+        RequestSock::<F>::SACK_OK,
+        o.sack_permitted && sys.tcp_sack != 0,
+    );
+    on(RequestSock::<F>::HELD, held);
+    let req = RequestSock {
+        deadline: now + if held { HOLD } else { TIMEOUT_INIT },
+        tuple,
+        listener: l,
+        listener_gen: sh.listeners.generation(l),
+        rcv_isn: p.seg.seq,
+        snt_isn: isn.unwrap_or_else(|| sh.secrets.isn(&tuple, now)),
+        ts_recent: timestamps.map_or(0, |t| t.0),
+        ts_off: if sys.tcp_timestamps == 1 {
+            sh.secrets.ts_offset(&tuple)
+        } else {
+            0
+        },
+        sent_us: (now.0 / 1000) as u32,
+        last_oow_ms: 0,
+        rcv_wnd: wnd as u16,
+        mss: peer_mss.min(u32::from(adv)) as u16,
+        iface: out.0,
+        flags,
+        // RFC 7323 2.3: more than 14 is taken for 14.
+        wscales: wscale.map_or(0, |w| w.min(14)) | scale << 4,
+        num_timeout: 0,
+        num_retrans: 0,
+    };
+    let slot = half.reqs.insert(req);
+    half.hash(&sh.secrets, &tuple, Entry::Request(slot));
+    if let Some(listener) = sh.listeners.get_mut(l) {
+        listener.half_open += 1;
+    }
+    let generation = half.reqs.generation(slot);
+    sh.timers.set(req.deadline, key::<F>(slot, generation));
+    if held {
+        let id = SynId {
+            v6: F::V6,
+            slot,
+            generation,
+        };
+        sh.syns.push_back(Event::Syn { id, local, remote });
+    } else {
+        enqueue(half, sh, slot);
+    }
+}
+
+pub(super) fn key<F: Side>(slot: u32, generation: u32) -> Key {
+    Key {
+        kind: Kind::Request,
+        v6: F::V6,
+        slot,
+        generation,
+    }
+}
+
+/// Lets the SYN-ACK leave, again or for the first time.
+pub(super) fn enqueue<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+    let generation = half.reqs.generation(slot);
+    if let Some(r) = half.reqs.get_mut(slot)
+        && !r.has(RequestSock::<F>::TX_QUEUED)
+    {
+        r.flags |= RequestSock::<F>::TX_QUEUED;
+        sh.enqueue(r.iface, key::<F>(slot, generation));
+    }
+}
+
+/// Removes a request; nothing is sent.
+pub(super) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+    let Some(r) = half.reqs.get(slot).copied() else {
+        return;
+    };
+    half.unhash(&sh.secrets, &r.tuple, Entry::Request(slot));
+    half.reqs.remove(slot);
+    if let Some(l) = sh.listeners.of(r.listener, r.listener_gen) {
+        l.half_open -= 1;
+    }
+}
+
+/// The SYN-ACK of a request, as it stands now (LINUX.md 71).
+pub(crate) fn send_syn_ack<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    slot: u32,
+) -> Option<Head> {
+    let r = half.reqs.get_mut(slot)?;
+    r.flags &= !RequestSock::<F>::TX_QUEUED;
+    let r = *r;
+    let socket = sh.listeners.of(r.listener, r.listener_gen)?.socket;
+    let shape = shape(sh, socket);
+    let has = |bit| r.has(bit);
+    let options = Options {
+        mss: Some(advmss::<F>(sh.mtu(IfaceId(r.iface)), shape.max_seg)),
+        wscale: has(RequestSock::<F>::WSCALE_OK).then(|| r.rcv_wscale()),
+        sack_permitted: has(RequestSock::<F>::SACK_OK),
+        timestamps: has(RequestSock::<F>::TSTAMP_OK)
+            .then(|| (now.millis32().wrapping_add(r.ts_off), r.ts_recent)),
+        ..Options::NONE
+    };
+    let header = tcp::Header {
+        src_port: r.tuple.lport,
+        dst_port: r.tuple.rport,
+        seq: r.snt_isn.0,
+        ack: r.rcv_nxt().0,
+        flags: Flags::SYN.with(Flags::ACK),
+        ae: false,
+        window: r.rcv_wnd,
+        urgent: 0,
+        options,
+    };
+    sh.mib.inc(Counter::TcpOutSegs);
+    let ends = Ends {
+        src: r.tuple.laddr,
+        dst: r.tuple.raddr,
+        tos: shape.tos,
+        ttl: shape.ttl,
+    };
+    Some(tcp_output::head::<F>(sh, &ends, &header, 0))
+}
+
+/// The timer of a request: once more, or never again (LINUX.md 55, 56).
+pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) {
+    let Some(r) = half.reqs.get_mut(slot) else {
+        return;
+    };
+    let Some(l) = sh.listeners.of(r.listener, r.listener_gen) else {
+        // The listener is gone: vanish without a word (LINUX.md 40).
+        return remove(half, sh, slot);
+    };
+    let socket = l.socket;
+    if r.has(RequestSock::<F>::HELD) {
+        return remove(half, sh, slot);
+    }
+    let cnt = shape(sh, socket).syn_cnt;
+    let retries = if cnt != 0 {
+        cnt
+    } else {
+        sh.sysctls.tcp_synack_retries
+    };
+    sh.mib.inc(Counter::TcpTimeouts);
+    if r.num_timeout >= retries {
+        return remove(half, sh, slot);
+    }
+    r.num_timeout += 1;
+    r.deadline = now + TIMEOUT_INIT * (1 << r.num_timeout.min(7));
+    let at = r.deadline;
+    let generation = half.reqs.generation(slot);
+    sh.timers.set(at, key::<F>(slot, generation));
+    resend(half, sh, slot);
+}
+
+/// Sends the SYN-ACK again, counted.
+pub(super) fn resend<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+    if let Some(r) = half.reqs.get_mut(slot) {
+        r.num_retrans = r.num_retrans.saturating_add(1);
+        sh.mib.inc(Counter::TcpRetransSegs);
+        sh.mib.inc(Counter::TcpSynRetrans);
+        enqueue(half, sh, slot);
+    }
+}
+
+/// The verdict on a held SYN.
+pub(crate) fn resolve<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    id: SynId,
+    v: SynVerdict,
+) {
+    let Some(r) = half
+        .reqs
+        .of(id.slot, id.generation)
+        .filter(|r| r.has(RequestSock::<F>::HELD))
+    else {
+        return;
+    };
+    r.flags &= !RequestSock::<F>::HELD;
+    let iface = IfaceId(r.iface);
+    match v {
+        SynVerdict::Accept => {
+            r.deadline = now + TIMEOUT_INIT;
+            r.sent_us = (now.0 / 1000) as u32;
+            let at = r.deadline;
+            sh.timers.set(at, key::<F>(id.slot, id.generation));
+            enqueue(half, sh, id.slot);
+        }
+        SynVerdict::Drop => remove(half, sh, id.slot),
+        SynVerdict::Reset => {
+            let (tuple, ack) = (r.tuple, r.rcv_nxt());
+            remove(half, sh, id.slot);
+            tcp_output::reset::<F>(sh, iface, &tuple, None, ack, 0);
+        }
+        SynVerdict::Icmp(code) => {
+            let (tuple, isn) = (r.tuple, r.rcv_isn);
+            remove(half, sh, id.slot);
+            icmp::unreachable::<F>(sh, iface, &tuple, isn, code);
+        }
+    }
+}

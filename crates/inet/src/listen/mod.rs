@@ -1,0 +1,95 @@
+//! listen(2) below the system call: `inet_listen` and what a listener is.
+//!
+//! The way of a call: [`inet_listen`] here, `fastopen.rs`, `start.rs`, `hash/listening.rs`, `sock_ops` in `shared.rs`.
+//! The way of a SYN: `tcp_input.rs`, `conn_request.rs`, `check_req.rs`, `accept_queue.rs`, `accept.rs`; the end of it
+//! all in `stop.rs`.
+
+mod accept;
+mod accept_queue;
+mod check_req;
+mod conn_request;
+mod fastopen;
+mod start;
+mod stop;
+
+pub(crate) use accept::{accept, accept_undo};
+pub(crate) use check_req::check_req;
+pub(crate) use conn_request::{advmss, conn_request, resolve, send_syn_ack, shape, syn_ack_timer};
+pub(crate) use start::listen_start;
+pub(crate) use stop::listen_stop;
+
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+use hearken_abi::{Domain, TcpState};
+
+use crate::api::IfaceId;
+use crate::error::ListenError;
+use crate::hooks::{SockOp, Step};
+use crate::shared::Shared;
+use crate::socket::{Phase, SsState};
+
+/// A socket in LISTEN: its limits and its accept queue; no send or receive state.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// The socket that owns it.
+    pub(crate) socket: u32,
+    /// Where it listens.
+    pub(crate) local: SocketAddr,
+    pub(crate) domain: Domain,
+    pub(crate) v6only: bool,
+    pub(crate) device: Option<IfaceId>,
+    /// `sk_max_ack_backlog`: the limit of both queues; one more than it fits.
+    pub(crate) max_ack_backlog: u32,
+    /// Half-open connections.
+    pub(crate) half_open: u32,
+    /// Completed ones, oldest first (`sk_ack_backlog` is the length): sockets nobody holds yet.
+    pub(crate) queue: VecDeque<u32>,
+    /// Each SYN waits for a verdict (`listen_any`).
+    pub(crate) held: bool,
+}
+
+impl Listener {
+    /// `sk_ack_backlog`
+    pub(crate) fn ack_backlog(&self) -> u32 {
+        self.queue.len() as u32
+    }
+    /// Linux `sk_acceptq_is_full`: more than the limit, so limit + 1 fit (LINUX.md 42).
+    pub(crate) fn accept_queue_is_full(&self) -> bool {
+        self.ack_backlog() > self.max_ack_backlog
+    }
+    /// Linux `inet_csk_reqsk_queue_is_full`: the same limit, the same `>` (LINUX.md 50).
+    pub(crate) fn request_queue_is_full(&self) -> bool {
+        self.half_open > self.max_ack_backlog
+    }
+}
+
+/// `inet_listen` and `__inet_listen_sk` (6.18): the state checks, the limit, and on the first call the start.
+pub(crate) fn inet_listen(sh: &mut Shared, slot: u32, backlog: u32) -> Result<(), ListenError> {
+    let Some(s) = sh.sockets.get_mut(slot) else {
+        return Err(ListenError::NotUnconnected);
+    };
+    let phase = s.phase;
+    let state = match phase {
+        Phase::Listener(_) => TcpState::Listen,
+        Phase::Idle => TcpState::Close,
+        // SS_CONNECTING and SS_CONNECTED, and whatever TCP state is left below: EINVAL (LINUX.md 6, 7).
+        Phase::V4(_) | Phase::V6(_) => return Err(ListenError::NotUnconnected),
+    };
+    if s.ss != SsState::Unconnected {
+        return Err(ListenError::NotUnconnected);
+    }
+    sh.trace(|| Step::InetListen { state });
+    if let Phase::Listener(l) = phase {
+        // Repeated: the limit moves, nothing else (LINUX.md 21).
+        if let Some(l) = sh.listeners.get_mut(l) {
+            let from = core::mem::replace(&mut l.max_ack_backlog, backlog);
+            sh.trace(|| Step::BacklogMoved { from, to: backlog });
+        }
+        return Ok(());
+    }
+    fastopen::on_first_listen(sh, slot, backlog);
+    let local = listen_start(sh, slot, backlog)?;
+    sh.sock_op(SockOp::TcpListen, local, None);
+    sh.trace(|| Step::ListenCallback);
+    Ok(())
+}

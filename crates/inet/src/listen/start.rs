@@ -1,0 +1,74 @@
+//! `inet_csk_listen_start`: empty queues, the port check made anew, and into the listening hash.
+
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+use hearken_tcp::tcb::NONE;
+
+use super::Listener;
+use crate::bind;
+use crate::error::ListenError;
+use crate::hooks::Step;
+use crate::shared::Shared;
+use crate::socket::{Phase, Socket};
+
+/// Takes an idle socket to LISTEN; the address that it listens at. On EADDRINUSE it is in CLOSE as before and keeps
+/// its binding (LINUX.md 10).
+pub(crate) fn listen_start(
+    sh: &mut Shared,
+    slot: u32,
+    backlog: u32,
+) -> Result<SocketAddr, ListenError> {
+    sh.trace(|| Step::ListenStart {
+        max_ack_backlog: backlog,
+    });
+    let Some(s) = sh.sockets.get_mut(slot) else {
+        return Err(ListenError::NotUnconnected);
+    };
+    let mut local = s.conf().local;
+    let autobind = s.bind == NONE;
+    if autobind {
+        // Linux calls get_port with port 0: a new port, even if getsockname still reports an old one (LINUX.md 35).
+        let port = bind::pick_port(sh, slot, local.ip());
+        let free = port.is_some();
+        sh.trace(|| Step::PortCheck {
+            port: port.unwrap_or(0),
+            autobind,
+            free,
+        });
+        local.set_port(port.ok_or(ListenError::AddrInUse)?);
+        bind::hold(sh, slot, local, true);
+    } else {
+        // The check of bind() made again, with the options as they are now (LINUX.md 10, 12).
+        let free = bind::is_free(sh, slot);
+        sh.trace(|| Step::PortCheck {
+            port: local.port(),
+            autobind,
+            free,
+        });
+        if !free {
+            return Err(ListenError::AddrInUse);
+        }
+        bind::set_listening(sh, slot, true);
+    }
+    let Some(s) = sh.sockets.get_mut(slot) else {
+        return Err(ListenError::NotUnconnected);
+    };
+    let listener = Listener {
+        socket: slot,
+        local,
+        domain: s.domain,
+        v6only: s.has(Socket::V6ONLY),
+        device: s.conf().device,
+        max_ack_backlog: backlog,
+        half_open: 0,
+        queue: VecDeque::new(),
+        held: false,
+    };
+    let l = sh.listeners.insert(listener);
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        s.phase = Phase::Listener(l);
+    }
+    sh.lhash.hash(&sh.secrets, local.ip(), local.port(), l);
+    sh.trace(|| Step::Hashed { local });
+    Ok(local)
+}

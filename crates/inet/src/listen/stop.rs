@@ -1,0 +1,55 @@
+//! The end of a listener (Linux `inet_csk_listen_stop`), by close, shutdown or disconnect.
+
+use alloc::vec::Vec;
+use hearken_tcp::Instant;
+use hearken_tcp::tcb::NONE;
+
+use crate::bind;
+use crate::net::Net;
+use crate::socket::{Phase, Socket};
+
+/// Takes a listener out of the hash and back to CLOSE. Queued children are reset (LINUX.md 39); half-open ones stay
+/// until their timer or a packet finds that the listener is gone (LINUX.md 40). A port that the program did not choose
+/// is released (LINUX.md 35).
+pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
+    let sh = &mut net.sh;
+    let Some(Phase::Listener(l)) = sh.sockets.get(slot).map(|s| s.phase) else {
+        return;
+    };
+    let mut orphans: Vec<u32> = Vec::new();
+    if let Some(listener) = sh.listeners.get_mut(l) {
+        orphans.extend(listener.queue.drain(..));
+        let local = listener.local;
+        sh.lhash.unhash(&sh.secrets, local.ip(), local.port(), l);
+    }
+    sh.listeners.remove(l);
+    for any in &mut sh.any {
+        if *any == l {
+            *any = NONE;
+        }
+    }
+    if let Some(s) = sh.sockets.get_mut(slot) {
+        s.phase = Phase::Idle;
+        let locked = s.conf().port_locked;
+        if locked {
+            bind::set_listening(sh, slot, false);
+        } else {
+            bind::release(sh, slot);
+        }
+    }
+    sh.mark(slot);
+    for child in orphans {
+        net.reset_and_free(now, child);
+    }
+}
+
+impl Socket {
+    /// The listener slot, if it listens.
+    pub(crate) fn listener(&self) -> Option<u32> {
+        if let Phase::Listener(l) = self.phase {
+            Some(l)
+        } else {
+            None
+        }
+    }
+}

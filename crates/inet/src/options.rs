@@ -1,0 +1,131 @@
+//! setsockopt and getsockopt of what `Net` obeys.
+
+use hearken_tcp::Instant;
+use hearken_tcp::tcb::NONE;
+
+use crate::api::{Opt, Options};
+use crate::bind;
+use crate::error::OptError;
+use crate::net::Net;
+use crate::socket::{Conf, Phase, Socket};
+
+/// Linux's SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF on x86-64.
+const MIN_RCVBUF: u32 = 2304;
+const MIN_SNDBUF: u32 = 4608;
+
+pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<(), OptError> {
+    let (rmem_max, wmem_max) = (net.sh.sysctls.rmem_max, net.sh.sysctls.wmem_max);
+    let Some(s) = net.sh.sockets.get_mut(slot) else {
+        return Err(OptError::Invalid);
+    };
+    match opt {
+        Opt::ReuseAddr(on) => {
+            s.set(Socket::REUSE_ADDR, on);
+            bind::change(&mut net.sh, slot, |h| h.reuse_addr = on);
+        }
+        Opt::ReusePort(on) => {
+            s.set(Socket::REUSE_PORT, on);
+            bind::change(&mut net.sh, slot, |h| h.reuse_port = on);
+        }
+        Opt::BindToDevice(device) => {
+            s.conf().device = device;
+            let listener = s.listener();
+            if let Some(l) = listener.and_then(|l| net.sh.listeners.get_mut(l)) {
+                l.device = device;
+            }
+            bind::change(&mut net.sh, slot, |h| h.device = device);
+        }
+        Opt::V6Only(on) => {
+            // After bind it is too late (LINUX.md 108).
+            if s.bind != NONE || s.phase != Phase::Idle {
+                return Err(OptError::Invalid);
+            }
+            s.set(Socket::V6ONLY, on);
+        }
+        Opt::FreeBind(on) => s.set(Socket::FREE_BIND, on),
+        Opt::BindAddressNoPort(on) => s.set(Socket::NO_PORT, on),
+        Opt::KeepAlive(on) => {
+            s.set(Socket::KEEP_ALIVE, on);
+            net.step(now, slot, |t, cx| t.set_keepalive(cx, on));
+        }
+        Opt::NoDelay(on) => {
+            s.set(Socket::NO_DELAY, on);
+            net.step(now, slot, |t, _| t.set_nodelay(on));
+        }
+        Opt::Cork(on) => {
+            s.set(Socket::CORK, on);
+            net.step(now, slot, |t, _| t.set_cork(on));
+        }
+        Opt::Linger(d) => s.conf().linger = d,
+        Opt::RcvBuf(bytes) => {
+            let kept = (bytes.min(rmem_max).saturating_mul(2)).max(MIN_RCVBUF);
+            s.conf().rcvbuf = Some(kept);
+            net.step(now, slot, |t, cx| t.set_rcvbuf(cx, kept));
+        }
+        Opt::SndBuf(bytes) => {
+            let kept = (bytes.min(wmem_max).saturating_mul(2)).max(MIN_SNDBUF);
+            s.conf().sndbuf = Some(kept);
+            net.step(now, slot, |t, cx| t.set_sndbuf(cx, kept));
+        }
+        Opt::MaxSeg(n) => {
+            // Linux's TCP_MIN_MSS and MAX_TCP_WINDOW.
+            if n != 0 && !(88..=32767).contains(&n) {
+                return Err(OptError::Invalid);
+            }
+            s.conf().max_seg = n;
+        }
+        Opt::SynCnt(n) => {
+            if !(1..=127).contains(&n) {
+                return Err(OptError::Invalid);
+            }
+            s.conf().syn_cnt = n;
+        }
+        Opt::Tos(v) => s.conf().tos = v,
+        Opt::Ttl(v) => s.conf().ttl = v,
+        Opt::FastOpenQlen(n) => {
+            if matches!(s.phase, Phase::V4(_) | Phase::V6(_)) {
+                return Err(OptError::Invalid);
+            }
+            let most = net.sh.sysctls.somaxconn;
+            if let Some(s) = net.sh.sockets.get_mut(slot) {
+                s.conf().fast_open_qlen = n.min(most);
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn get(net: &Net, slot: u32) -> Option<Options> {
+    let s = net.sh.sockets.get(slot)?;
+    let fresh = Conf::new(s.domain);
+    let c = s.conf.as_deref().unwrap_or(&fresh);
+    let moving = match s.phase {
+        Phase::V4(c) => net.v4.conns.get(c).and_then(|c| c.tcb.buffers()),
+        Phase::V6(c) => net.v6.conns.get(c).and_then(|c| c.tcb.buffers()),
+        Phase::Idle | Phase::Listener(_) => None,
+    };
+    let sys = &net.sh.sysctls;
+    let (sndbuf, rcvbuf) = moving.unwrap_or((
+        c.sndbuf.unwrap_or(sys.tcp_wmem[1]),
+        c.rcvbuf.unwrap_or(sys.tcp_rmem[1]),
+    ));
+    Some(Options {
+        reuse_addr: s.has(Socket::REUSE_ADDR),
+        reuse_port: s.has(Socket::REUSE_PORT),
+        device: c.device,
+        v6only: s.has(Socket::V6ONLY),
+        free_bind: s.has(Socket::FREE_BIND),
+        bind_address_no_port: s.has(Socket::NO_PORT),
+        keep_alive: s.has(Socket::KEEP_ALIVE),
+        linger: c.linger,
+        rcvbuf,
+        sndbuf,
+        no_delay: s.has(Socket::NO_DELAY),
+        cork: s.has(Socket::CORK),
+        max_seg: c.max_seg,
+        syn_cnt: c.syn_cnt,
+        tos: c.tos,
+        ttl: c.ttl,
+        fast_open_qlen: c.fast_open_qlen,
+    })
+}

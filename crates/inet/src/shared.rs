@@ -1,0 +1,186 @@
+//! What both halves of a namespace use: counters, sysctls, tables that hold either family, and small services.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+use hearken_abi::{Counter, DropReason};
+use hearken_tcp::tcb::NONE;
+use hearken_tcp::{Ctx, Drops, Instant, Mib, Pool, Secrets, Sysctls};
+
+use crate::api::{IfaceId, SocketId};
+use crate::arena::Arena;
+use crate::event::Event;
+use crate::hash::bind::Binds;
+use crate::hash::listening::Listening;
+use crate::hooks::{HookMask, Hooks, SockOp, SockOps, Step};
+use crate::iface::{Iface, MAX_REPLIES, Routing};
+use crate::listen::Listener;
+use crate::socket::Socket;
+use crate::timers::{Key, Timers};
+
+pub(crate) struct Shared {
+    pub(crate) sysctls: Sysctls,
+    pub(crate) secrets: Secrets,
+    pub(crate) mib: Mib,
+    pub(crate) drops: Drops,
+    pub(crate) pool: Pool,
+    pub(crate) timers: Timers,
+    pub(crate) routing: Routing,
+    pub(crate) ifaces: Vec<Iface>,
+    pub(crate) sockets: Arena<Socket>,
+    pub(crate) listeners: Arena<Listener>,
+    pub(crate) lhash: Listening,
+    pub(crate) binds: Binds,
+    /// Listeners of `listen_any`, for IPv4 and IPv6.
+    pub(crate) any: [u32; 2],
+    pub(crate) syns: VecDeque<Event>,
+    pub(crate) lo: VecDeque<Vec<u8>>,
+    events: VecDeque<(u32, u32)>,
+    hooks: Option<Box<dyn Hooks + Send>>,
+    mask: HookMask,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        seed: &[u8; 32],
+        sysctls: Sysctls,
+        hooks: Option<Box<dyn Hooks + Send>>,
+    ) -> Self {
+        let mask = hooks.as_ref().map_or(HookMask::default(), |h| h.mask());
+        Self {
+            sysctls,
+            secrets: Secrets::new(seed),
+            mib: Mib::new(),
+            drops: Drops::new(),
+            pool: Pool::default(),
+            timers: Timers::default(),
+            routing: Routing::default(),
+            ifaces: Vec::new(),
+            sockets: Arena::new(),
+            listeners: Arena::new(),
+            lhash: Listening::new(),
+            binds: Binds::new(),
+            any: [NONE; 2],
+            syns: VecDeque::new(),
+            lo: VecDeque::new(),
+            events: VecDeque::new(),
+            hooks,
+            mask,
+        }
+    }
+
+    pub(crate) fn ctx(&mut self, now: Instant) -> Ctx<'_> {
+        Ctx {
+            now,
+            mib: &mut self.mib,
+            drops: &mut self.drops,
+            sysctls: &self.sysctls,
+            pool: &mut self.pool,
+        }
+    }
+
+    pub(crate) fn drop_packet(&mut self, reason: DropReason) {
+        self.drops.record(reason);
+    }
+
+    /// `ListenDrops`, and the reason.
+    pub(crate) fn drop_at_listener(&mut self, reason: DropReason) {
+        self.mib.inc(Counter::ListenDrops);
+        self.drops.record(reason);
+    }
+
+    pub(crate) fn id(&self, slot: u32) -> SocketId {
+        SocketId {
+            slot,
+            generation: self.sockets.generation(slot),
+        }
+    }
+
+    pub(crate) fn socket(&self, s: SocketId) -> Option<&Socket> {
+        (self.sockets.generation(s.slot) == s.generation)
+            .then(|| self.sockets.get(s.slot))
+            .flatten()
+    }
+
+    pub(crate) fn socket_mut(&mut self, s: SocketId) -> Option<&mut Socket> {
+        self.sockets.of(s.slot, s.generation)
+    }
+
+    pub(crate) fn iface(&mut self, i: IfaceId) -> Option<&mut Iface> {
+        self.ifaces.get_mut(usize::from(i.0))
+    }
+
+    pub(crate) fn mtu(&self, i: IfaceId) -> u32 {
+        self.ifaces.get(usize::from(i.0)).map_or(1500, |i| i.mtu)
+    }
+
+    /// Puts a record into the transmit list of its interface.
+    pub(crate) fn enqueue(&mut self, iface: u16, key: Key) {
+        if let Some(i) = self.ifaces.get_mut(usize::from(iface)) {
+            i.queue.push_back(key);
+        }
+    }
+
+    /// A stateless answer; beyond the ring's length it is dropped, counted.
+    pub(crate) fn reply(&mut self, iface: IfaceId, packet: Vec<u8>) {
+        let Some(i) = self.iface(iface) else { return };
+        if i.replies.len() < MAX_REPLIES {
+            i.replies.push_back(packet);
+        } else {
+            i.recycle(packet);
+            self.mib.inc(Counter::IpOutDiscards);
+            self.drops.record(DropReason::FullRing);
+        }
+    }
+
+    /// The socket's readiness may have changed. A socket stands in the event list at most once.
+    pub(crate) fn mark(&mut self, slot: u32) {
+        let generation = self.sockets.generation(slot);
+        if let Some(s) = self.sockets.get_mut(slot)
+            && !core::mem::replace(&mut s.marked, true)
+        {
+            self.events.push_back((slot, generation));
+        }
+    }
+
+    /// The first marked socket, taken out of the list.
+    pub(crate) fn next_marked(&mut self) -> Option<u32> {
+        while let Some((slot, generation)) = self.events.pop_front() {
+            if let Some(s) = self.sockets.of(slot, generation) {
+                s.marked = false;
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn hooks(&mut self, mask: HookMask) -> Option<&mut (dyn Hooks + Send + 'static)> {
+        if !self.mask.has(mask) {
+            return None;
+        }
+        self.hooks.as_deref_mut()
+    }
+
+    pub(crate) fn trace(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(h) = self.hooks(HookMask::TRACE) {
+            h.trace(&step());
+        }
+    }
+
+    /// Makes a sock_ops callback (Linux `tcp_call_bpf`).
+    pub(crate) fn sock_op(&mut self, op: SockOp, local: SocketAddr, remote: Option<SocketAddr>) {
+        if let Some(h) = self.hooks(HookMask::SOCK_OPS) {
+            h.sock_ops(&SockOps { op, local, remote });
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("sockets", &self.sockets.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+//! The socket record: what a program holds, whatever phase its TCP is in.
+
+use alloc::boxed::Box;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+use hearken_abi::Domain;
+use hearken_tcp::tcb::NONE;
+
+use crate::api::IfaceId;
+use crate::event::Ready;
+
+/// Which record holds the TCP of a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// CLOSE, never connected or disconnected again.
+    Idle,
+    /// LISTEN: a listener slot.
+    Listener(u32),
+    /// A connection slot of the IPv4 half.
+    V4(u32),
+    /// A connection slot of the IPv6 half.
+    V6(u32),
+}
+
+/// The socket-level state (Linux `socket_state`), which outlives the TCP state: LINUX.md 7.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SsState {
+    Unconnected,
+    Connecting,
+    Connected,
+}
+
+/// What only sockets that were bound, or that have unusual options, need.
+#[derive(Clone, Debug)]
+pub(crate) struct Conf {
+    /// As getsockname reports it while no connection does.
+    pub(crate) local: SocketAddr,
+    /// The program chose the port: it stays taken when the socket stops listening.
+    pub(crate) port_locked: bool,
+    /// The program chose the address.
+    pub(crate) addr_locked: bool,
+    pub(crate) uid: u32,
+    pub(crate) device: Option<IfaceId>,
+    /// SO_RCVBUF, SO_SNDBUF as kept (doubled); `None` follows the sysctls.
+    pub(crate) rcvbuf: Option<u32>,
+    pub(crate) sndbuf: Option<u32>,
+    pub(crate) linger: Option<Duration>,
+    pub(crate) max_seg: u16,
+    pub(crate) syn_cnt: u8,
+    pub(crate) tos: u8,
+    pub(crate) ttl: u8,
+    pub(crate) fast_open_qlen: u32,
+}
+
+impl Conf {
+    pub(crate) fn new(domain: Domain) -> Self {
+        Self {
+            local: unspecified(domain),
+            port_locked: false,
+            addr_locked: false,
+            uid: 0,
+            device: None,
+            rcvbuf: None,
+            sndbuf: None,
+            linger: None,
+            max_seg: 0,
+            syn_cnt: 0,
+            tos: 0,
+            ttl: 0,
+            fast_open_qlen: 0,
+        }
+    }
+
+    /// What a child inherits (LINUX.md 121), `None` when that is nothing but defaults.
+    pub(crate) fn inherited(&self, domain: Domain) -> Option<Box<Self>> {
+        let plain = self.uid == 0
+            && self.device.is_none()
+            && self.rcvbuf.is_none()
+            && self.sndbuf.is_none()
+            && self.linger.is_none()
+            && (self.max_seg, self.syn_cnt, self.tos, self.ttl) == (0, 0, 0, 0);
+        (!plain).then(|| {
+            let fresh = Self::new(domain);
+            Box::new(Self {
+                local: fresh.local,
+                fast_open_qlen: 0,
+                ..self.clone()
+            })
+        })
+    }
+}
+
+/// A socket.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) phase: Phase,
+    pub(crate) token: u64,
+    pub(crate) conf: Option<Box<Conf>>,
+    /// Stands in the event list.
+    pub(crate) marked: bool,
+    /// The bind class that an idle or listening socket holds.
+    pub(crate) bind: u32,
+    pub(crate) interest: Ready,
+    pub(crate) flags: u8,
+    pub(crate) domain: Domain,
+    pub(crate) ss: SsState,
+}
+
+impl Socket {
+    pub(crate) const REUSE_ADDR: u8 = 1;
+    pub(crate) const REUSE_PORT: u8 = 2;
+    pub(crate) const V6ONLY: u8 = 4;
+    pub(crate) const FREE_BIND: u8 = 8;
+    pub(crate) const NO_PORT: u8 = 16;
+    pub(crate) const KEEP_ALIVE: u8 = 32;
+    pub(crate) const NO_DELAY: u8 = 64;
+    pub(crate) const CORK: u8 = 128;
+
+    pub(crate) const fn new(domain: Domain) -> Self {
+        Self {
+            phase: Phase::Idle,
+            token: 0,
+            conf: None,
+            marked: false,
+            bind: NONE,
+            interest: Ready::NONE,
+            flags: 0,
+            domain,
+            ss: SsState::Unconnected,
+        }
+    }
+
+    pub(crate) const fn has(&self, f: u8) -> bool {
+        self.flags & f == f
+    }
+    pub(crate) fn set(&mut self, f: u8, on: bool) {
+        if on {
+            self.flags |= f;
+        } else {
+            self.flags &= !f;
+        }
+    }
+    /// The rare part, made on first use.
+    pub(crate) fn conf(&mut self) -> &mut Conf {
+        let domain = self.domain;
+        self.conf.get_or_insert_with(|| Box::new(Conf::new(domain)))
+    }
+}
+
+/// 0.0.0.0:0 or [::]:0.
+pub(crate) const fn unspecified(domain: Domain) -> SocketAddr {
+    SocketAddr::new(
+        match domain {
+            Domain::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Domain::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        },
+        0,
+    )
+}
+
+/// An address as a socket of `domain` shows it: AF_INET6 sees IPv4 as v4-mapped.
+pub(crate) fn shown(domain: Domain, ip: IpAddr) -> IpAddr {
+    match (domain, ip) {
+        (Domain::Inet6, IpAddr::V4(a)) => IpAddr::V6(a.to_ipv6_mapped()),
+        _ => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn socket_record_is_small() {
+        assert!(size_of::<Socket>() <= 40, "{}", size_of::<Socket>());
+    }
+}

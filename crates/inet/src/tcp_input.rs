@@ -1,0 +1,280 @@
+//! A TCP segment finds its record: the established hash, then the listening hash, then nobody (Linux `tcp_v4_rcv`).
+
+use core::net::SocketAddr;
+use hearken_abi::{Counter, DropReason, TcpState};
+use hearken_tcp::tcb::{NONE, Segment, Tcb};
+use hearken_tcp::{Effects, Instant, Seq, Tuple};
+use hearken_wire::{Flags, tcp};
+
+use crate::api::IfaceId;
+use crate::family::Side;
+use crate::frame::RxCsum;
+use crate::hash::established::{Entry, Half};
+use crate::hooks::SockOp;
+use crate::listen::{check_req, conn_request};
+use crate::shared::Shared;
+use crate::socket::shown;
+use crate::tcp_output;
+use crate::timers::{Key, Kind};
+use crate::timewait;
+
+/// A segment with its addresses.
+#[derive(Debug)]
+pub(crate) struct Packet<'a, F: Side> {
+    pub(crate) src: F::Addr,
+    pub(crate) dst: F::Addr,
+    pub(crate) iface: IfaceId,
+    pub(crate) tos: u8,
+    /// Neither broadcast nor multicast.
+    pub(crate) unicast: bool,
+    pub(crate) header: tcp::Header,
+    pub(crate) seg: Segment<'a>,
+}
+
+impl<F: Side> Packet<'_, F> {
+    /// The four-tuple as we see it.
+    pub(crate) fn tuple(&self) -> Tuple<F> {
+        Tuple {
+            laddr: self.dst,
+            raddr: self.src,
+            lport: self.header.dst_port,
+            rport: self.header.src_port,
+        }
+    }
+}
+
+/// Where a segment comes from, as the IP layer knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct From<A> {
+    pub(crate) src: A,
+    pub(crate) dst: A,
+    pub(crate) iface: IfaceId,
+    pub(crate) tos: u8,
+    pub(crate) unicast: bool,
+    pub(crate) csum: RxCsum,
+}
+
+/// Takes the TCP part of a packet: `data[0]` holds at least the header, all of it `len` bytes.
+pub(crate) fn tcp_input<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    from: From<F::Addr>,
+    data: &mut [&[u8]],
+    len: usize,
+) {
+    sh.mib.inc(Counter::TcpInSegs);
+    let parsed = data.first().and_then(|d| tcp::parse(d).ok());
+    let Some((header, header_len)) = parsed else {
+        sh.mib.inc(Counter::TcpInErrs);
+        return sh.drop_packet(DropReason::HdrTrunc);
+    };
+    if from.csum == RxCsum::Unknown {
+        let mut sum = F::pseudo(from.src, from.dst, 6, len);
+        data.iter().for_each(|d| sum.add(d));
+        if sum.finish() != 0 {
+            sh.mib.inc(Counter::TcpInCsumErrors);
+            sh.mib.inc(Counter::TcpInErrs);
+            return sh.drop_packet(DropReason::TcpCsum);
+        }
+    }
+    if let Some(first) = data.first_mut() {
+        *first = &first[header_len..];
+    }
+    let seg = Segment {
+        seq: Seq(header.seq),
+        ack: Seq(header.ack),
+        flags: header.flags,
+        window: header.window,
+        options: header.options,
+        data,
+        len: (len - header_len) as u32,
+    };
+    let From {
+        src,
+        dst,
+        iface,
+        tos,
+        unicast,
+        ..
+    } = from;
+    let p = Packet {
+        src,
+        dst,
+        iface,
+        tos,
+        unicast,
+        header,
+        seg,
+    };
+    let tuple = p.tuple();
+    match half.find(&sh.secrets, &tuple) {
+        Some(Entry::Connection(slot)) => {
+            let Some(c) = half.conns.get_mut(slot) else {
+                return;
+            };
+            let fx = c.tcb.input(&mut sh.ctx(now), &p.seg);
+            after(half, sh, now, slot, fx, Some(&p));
+        }
+        Some(Entry::Request(slot)) => check_req(half, sh, now, slot, &p),
+        Some(Entry::TimeWait(slot)) => timewait::input(half, sh, now, slot, &p),
+        None => to_listener(half, sh, now, &p, None),
+    }
+}
+
+/// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: LINUX.md 66, 67.
+pub(crate) fn to_listener<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    p: &Packet<'_, F>,
+    isn: Option<Seq>,
+) {
+    let addr = F::to_ip(p.dst);
+    let tuple = p.tuple();
+    let spread = (sh.secrets.tuple_hash(&tuple) >> 32) as u32;
+    let found = sh
+        .lhash
+        .find(
+            &sh.secrets,
+            &sh.listeners,
+            addr,
+            tuple.lport,
+            p.iface,
+            spread,
+        )
+        .or_else(|| {
+            let any = sh.any[usize::from(F::V6)];
+            let here = sh
+                .ifaces
+                .get(usize::from(p.iface.0))
+                .is_some_and(|i| i.any_local);
+            (any != NONE && here).then_some(any)
+        });
+    let Some(l) = found else {
+        sh.drop_packet(DropReason::NoSocket);
+        return reply_reset(sh, p);
+    };
+    let f = p.header.flags;
+    if f.contains(Flags::ACK) {
+        sh.drop_packet(DropReason::TcpFlags);
+        if !f.contains(Flags::RST) {
+            // A listener's reset does not copy the TOS (LINUX.md 66, 71).
+            reset_for(sh, p, 0);
+        }
+    } else if f.contains(Flags::RST) || !f.contains(Flags::SYN) || f.contains(Flags::FIN) {
+        sh.drop_packet(if f.contains(Flags::RST) {
+            DropReason::TcpReset
+        } else {
+            DropReason::TcpFlags
+        });
+    } else {
+        conn_request(half, sh, now, l, p, isn);
+    }
+}
+
+/// Answers a segment with the reset that RFC 9293 3.5.2 builds from it; never a reset, never to a broadcast.
+pub(crate) fn reply_reset<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) {
+    reset_for(sh, p, p.tos);
+}
+
+fn reset_for<F: Side>(sh: &mut Shared, p: &Packet<'_, F>, tos: u8) {
+    if p.header.flags.contains(Flags::RST) || !p.unicast {
+        return;
+    }
+    let seq = p.header.flags.contains(Flags::ACK).then_some(p.seg.ack);
+    let out = sh.routing.towards(F::to_ip(p.src)).unwrap_or(p.iface);
+    tcp_output::reset::<F>(sh, out, &p.tuple(), seq, p.seg.end(), tos);
+}
+
+/// Carries out what a step of connection `slot` meant.
+pub(crate) fn after<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    slot: u32,
+    fx: Effects,
+    p: Option<&Packet<'_, F>>,
+) {
+    let Some(c) = half.conns.get(slot) else {
+        return;
+    };
+    let (owner, tuple) = (c.tcb.owner, c.tuple);
+    if fx.has(Effects::RESET_PEER)
+        && let Some(p) = p
+    {
+        reply_reset(sh, p);
+    }
+    if fx.has(Effects::ESTABLISHED) {
+        let domain = sh.sockets.get(owner).map(|s| s.domain);
+        if let Some(domain) = domain {
+            let ends = |ip, port| SocketAddr::new(shown(domain, F::to_ip(ip)), port);
+            let (local, remote) = (
+                ends(tuple.laddr, tuple.lport),
+                ends(tuple.raddr, tuple.rport),
+            );
+            sh.sock_op(SockOp::ActiveEstablished, local, Some(remote));
+        }
+    }
+    if owner != NONE && (fx.has(Effects::READ) || fx.has(Effects::WRITE)) {
+        sh.mark(owner);
+    }
+    if fx.has(Effects::TIME_WAIT) {
+        timewait::enter(half, sh, now, slot, false);
+    } else if fx.has(Effects::FIN_WAIT2) {
+        timewait::enter(half, sh, now, slot, true);
+    } else if fx.has(Effects::CLOSED) {
+        leave(half, sh, slot);
+    } else {
+        touch(half, sh, slot);
+    }
+}
+
+/// A connection in CLOSE leaves the hash; its record stays while a program holds the socket.
+pub(crate) fn leave<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+    let Some(c) = half.conns.get_mut(slot) else {
+        return;
+    };
+    let tuple = c.tuple;
+    let hashed = !c.tcb.has(Tcb::UNHASHED);
+    c.tcb.flags |= Tcb::UNHASHED;
+    if hashed {
+        half.unhash(&sh.secrets, &tuple, Entry::Connection(slot));
+    }
+    free_orphan(half, sh, slot);
+}
+
+/// Frees a connection in CLOSE that nobody holds.
+pub(crate) fn free_orphan<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+    let Some(c) = half.conns.get_mut(slot) else {
+        return;
+    };
+    if c.tcb.owner != NONE || c.tcb.state != TcpState::Close {
+        return;
+    }
+    sh.binds.release(core::mem::replace(&mut c.tcb.bind, NONE));
+    c.tcb.release(&mut sh.pool);
+    half.conns.remove(slot);
+}
+
+/// After any step: the connection may have something to send, and another deadline.
+pub(crate) fn touch<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+    let generation = half.conns.generation(slot);
+    let Some(c) = half.conns.get_mut(slot) else {
+        return;
+    };
+    let key = Key {
+        kind: Kind::Connection,
+        v6: F::V6,
+        slot,
+        generation,
+    };
+    if c.tcb.timer_at < c.tcb.timer_queued {
+        c.tcb.timer_queued = c.tcb.timer_at;
+        sh.timers.set(c.tcb.timer_at, key);
+    }
+    if !c.tcb.has(Tcb::TX_QUEUED) {
+        c.tcb.flags |= Tcb::TX_QUEUED;
+        sh.enqueue(c.tcb.iface, key);
+    }
+}
