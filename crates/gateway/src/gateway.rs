@@ -283,7 +283,8 @@ impl Gateway {
             self.net.close(now, s);
             return Err(e);
         }
-        let flow = self.insert(Stage::Connecting(s), from, to);
+        // Not `from`: its port may have been 0, for one of the namespace's choice.
+        let flow = self.insert(Stage::Connecting(s), self.net.local_addr(s), to);
         self.net.set_interest(s, Ready::ALL, flow.to_bits());
         Ok(flow)
     }
