@@ -50,6 +50,8 @@ pub(crate) struct Flow {
     pub(crate) local: SocketAddr,
     /// The program's end.
     pub(crate) remote: SocketAddr,
+    /// Readable, writable: which of them the host wants to hear of.
+    pub(crate) want: (bool, bool),
     /// The events that come once were given out.
     pub(crate) peer_closed: bool,
     pub(crate) ended: bool,
@@ -133,6 +135,7 @@ mod tests {
             stage: Stage::Dead,
             local: a,
             remote: a,
+            want: (true, true),
             peer_closed: false,
             ended: false,
         }

@@ -247,7 +247,8 @@ impl Gateway {
                     },
                 }
             }
-            if n < batch.len() {
+            // Not at the first batch that is not full: accepting makes new events.
+            if n == 0 {
                 break;
             }
         }
@@ -377,17 +378,14 @@ impl Gateway {
 
     /// Chooses what to hear of: [`Event::Readable`] and [`Event::Writable`] come only if asked for, as at first; the others always.
     pub fn set_interest(&mut self, flow: FlowId, readable: bool, writable: bool) {
-        let Some(s) = self.socket(flow) else {
+        let Some(f) = self.flows.get_mut(flow) else {
             return;
         };
-        let mut want = Ready::ERR | Ready::HUP | Ready::RDHUP;
-        if readable {
-            want |= Ready::READ;
+        f.want = (readable, writable);
+        // While the handshake is under way, its end is to be heard of.
+        if let Stage::Open(s) = f.stage {
+            listen_for(&mut self.net, s, flow, f.want);
         }
-        if writable {
-            want |= Ready::WRITE;
-        }
-        self.net.set_interest(s, want, flow.to_bits());
     }
 
     /// Sends FIN after what was written.
@@ -431,6 +429,7 @@ impl Gateway {
             stage,
             local,
             remote,
+            want: (true, true),
             peer_closed: false,
             ended: false,
         })
@@ -447,9 +446,8 @@ impl Gateway {
             f.stage = Stage::Open(a.socket);
             let set = self.net.set_option(now, a.socket, Opt::NoDelay(true));
             debug_assert!(set.is_ok());
+            listen_for(&mut self.net, a.socket, id, f.want);
             self.events.push_back(Event::Established { flow: id });
-            self.net.set_interest(a.socket, Ready::ALL, id.to_bits());
-            self.ready(id);
         }
     }
 
@@ -482,11 +480,14 @@ impl Gateway {
             }
             f.stage = Stage::Open(s);
             self.events.push_back(Event::Established { flow });
+            if f.want != (true, true) {
+                listen_for(&mut self.net, s, flow, f.want);
+            }
         }
-        if ready.has(Ready::READ) {
+        if ready.has(Ready::READ) && f.want.0 {
             self.events.push_back(Event::Readable { flow });
         }
-        if ready.has(Ready::WRITE) && !ready.has(Ready::HUP) {
+        if ready.has(Ready::WRITE) && !ready.has(Ready::HUP) && f.want.1 {
             self.events.push_back(Event::Writable { flow });
         }
         if ready.has(Ready::RDHUP) && !f.peer_closed {
@@ -515,6 +516,17 @@ impl Gateway {
         }
         self.events.push_back(Event::Closed { flow });
     }
+}
+
+fn listen_for(net: &mut Net, s: SocketId, flow: FlowId, (readable, writable): (bool, bool)) {
+    let mut want = Ready::ERR | Ready::HUP | Ready::RDHUP;
+    if readable {
+        want |= Ready::READ;
+    }
+    if writable {
+        want |= Ready::WRITE;
+    }
+    net.set_interest(s, want, flow.to_bits());
 }
 
 /// The code that makes `connect(2)` fail with the same errno on the other side; over IPv4 Linux has no code for `EACCES`,
