@@ -23,7 +23,7 @@ pub const PEER: &str = "eth0-peer";
 /// The program's IPv4 address, and its prefix length.
 pub const ADDRESS_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 0, 2, 15), 24);
 /// The program's IPv6 address, and its prefix length.
-pub const ADDRESS_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x15), 64);
+pub const ADDRESS_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 0x15), 64);
 /// The name server that resolv.conf names; `use-vc` makes glibc ask it over TCP.
 pub const NAMESERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 

@@ -7,3 +7,4 @@ pub mod process;
 pub mod remote;
 pub mod seccomp;
 pub mod signal;
+pub mod sockopt;
