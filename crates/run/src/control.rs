@@ -1,0 +1,273 @@
+//! The control socket of each run: where it is, what is asked, what is answered.
+//!
+//! One AF_UNIX socket a run, `PID.sock`, mode 0600 in a directory of mode 0700 that must be ours and
+//! must not be a link; the peer must be this user (SO_PEERCRED). A request is one line of JSON, so is
+//! the answer.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Get {
+    /// The sockets.
+    Ss,
+    /// The counters.
+    Nstat,
+}
+
+/// One request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What is asked.
+    pub get: Get,
+}
+
+/// One socket, as `ss` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// `tcp` or `tcp6`.
+    pub domain: String,
+    /// Linux's name in `ss`: LISTEN, ESTAB, ...
+    pub state: String,
+    /// Of a listener: connections that wait.
+    pub recv_q: u32,
+    /// Of a listener: its limit.
+    pub send_q: u32,
+    /// The local address.
+    pub local: String,
+    /// The peer's address; the wildcard of a listener.
+    pub peer: String,
+    /// An IPv6 socket that refuses IPv4.
+    pub v6only: bool,
+    /// Who made it.
+    pub uid: u32,
+    /// The process that made it, where it is known.
+    pub pid: Option<u32>,
+    /// Its name.
+    pub cmd: Option<String>,
+}
+
+/// One published port, with what the host chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The address on the host.
+    pub host: String,
+    /// The port inside.
+    pub port: u16,
+}
+
+/// What one run answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// The supervisor's process.
+    pub pid: u32,
+    /// The sockets, if they were asked for.
+    #[serde(default)]
+    pub sockets: Vec<Row>,
+    /// The published ports, with the sockets.
+    #[serde(default)]
+    pub published: Vec<Published>,
+    /// The counters under nstat's names, if they were asked for.
+    #[serde(default)]
+    pub counters: Vec<(String, u64)>,
+}
+
+/// Where this user's control sockets are.
+pub fn directory() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(dir) if Path::new(&dir).is_absolute() => Path::new(&dir).join("hearken"),
+        _ => PathBuf::from(format!(
+            "/tmp/hearken-{}",
+            rustix::process::getuid().as_raw()
+        )),
+    }
+}
+
+/// Makes the directory, or checks that the one that is there is ours alone.
+fn own_directory(dir: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    let meta = std::fs::symlink_metadata(dir)?;
+    let ours = meta.file_type().is_dir()
+        && meta.uid() == rustix::process::geteuid().as_raw()
+        && meta.mode() & 0o077 == 0;
+    if ours {
+        Ok(())
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "{} is not a directory of this user alone (mode 0700)",
+                dir.display()
+            ),
+        ))
+    }
+}
+
+/// The listening side of a run; its file goes with it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Server {
+    /// Listens at `PID.sock`, in place of a stale one.
+    pub(crate) fn new() -> io::Result<Self> {
+        let dir = directory();
+        own_directory(&dir)?;
+        remove_stale(&dir);
+        let path = dir.join(format!("{}.sock", std::process::id()));
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Server { listener, path })
+    }
+
+    /// The next caller, if it is this user.
+    pub(crate) fn accept(&self) -> Option<UnixStream> {
+        let (stream, _) = self.listener.accept().ok()?;
+        let cred = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+        let us = rustix::process::geteuid();
+        if cred.uid != us && !cred.uid.is_root() {
+            return None;
+        }
+        stream.set_nonblocking(true).ok()?;
+        Some(stream)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A killed run cannot remove its own: whoever comes next does.
+fn remove_stale(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let refused =
+            UnixStream::connect(&path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+        if refused {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Asks one run.
+pub fn query(socket: &Path, get: Get) -> io::Result<Answer> {
+    let mut stream = UnixStream::connect(socket)?;
+    let patience = Some(Duration::from_secs(5));
+    stream.set_read_timeout(patience)?;
+    stream.set_write_timeout(patience)?;
+    let mut line = serde_json::to_string(&Request { get })?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    // No run has so many sockets; a peer that never ends its line must not fill our memory.
+    BufReader::new(stream)
+        .take(256 << 20)
+        .read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
+}
+
+/// Asks every run of this user; sockets that no run answers any more are removed.
+pub fn query_all(get: Get) -> io::Result<Vec<Answer>> {
+    let mut answers = Vec::new();
+    for path in list()? {
+        match query(&path, get) {
+            Ok(answer) => answers.push(answer),
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+                let _ = std::fs::remove_file(&path);
+            }
+            // It ended just now.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(answers)
+}
+
+/// The control sockets of this user's runs.
+pub fn list() -> io::Result<Vec<PathBuf>> {
+    let dir = directory();
+    let entries = match std::fs::read_dir(&dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    own_directory(&dir)?;
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|e| e.file_type().is_ok_and(|t| t.is_socket()))
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|x| x == "sock"))
+        .collect();
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("hearken-test-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        dir
+    }
+
+    #[test]
+    fn directory_is_made_private_and_taken_again() {
+        let dir = scratch("private");
+        own_directory(&dir).unwrap();
+        assert_eq!(std::fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
+        own_directory(&dir).unwrap();
+        std::fs::remove_dir(&dir).unwrap();
+    }
+
+    #[test]
+    fn directory_open_to_others_or_a_link_is_refused() {
+        let dir = scratch("open");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(
+            own_directory(&dir).unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let link = scratch("link");
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(&dir, &link).unwrap();
+        assert_eq!(
+            own_directory(&link).unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
+        std::fs::remove_file(&link).unwrap();
+        std::fs::remove_dir(&dir).unwrap();
+    }
+
+    #[test]
+    fn request_is_one_short_json_object() {
+        let r: Request = serde_json::from_str(r#"{"get":"ss"}"#).unwrap();
+        assert_eq!(r.get, Get::Ss);
+        assert_eq!(
+            serde_json::to_string(&Request { get: Get::Nstat }).unwrap(),
+            r#"{"get":"nstat"}"#
+        );
+        assert!(serde_json::from_str::<Request>(r#"{"get":"all"}"#).is_err());
+    }
+}

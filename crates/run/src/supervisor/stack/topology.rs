@@ -1,0 +1,198 @@
+//! Two namespaces and the link between them: `prog`, where the program's sockets live, and the
+//! gateway, which stands for everywhere else.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hearken_device::link::{Link, LinkConfig, Side, TapFrame};
+use hearken_device::pcap;
+use hearken_gateway::Gateway;
+use hearken_inet::{Config, IfaceId, Instant, Net, Progress, Sysctls};
+use hearken_syscall::Machine;
+
+use super::Stack;
+use crate::options::Options;
+use crate::supervisor::host::address;
+use crate::trace::Collector;
+
+/// What Ethernet carries.
+const MTU: u32 = 1500;
+/// Half-open connections at the gateway: each is a connect of ours that waits.
+const GATE_BACKLOG: u32 = 4096;
+/// Turns of one `step`: between them calls and bytes from outside have their chance.
+const TURNS: usize = 64;
+
+/// The link and its ends.
+pub(crate) struct Topology {
+    link: Link,
+    eth: IfaceId,
+}
+
+/// The monotonic clock, in the stack's own unit.
+pub(crate) fn clock() -> Instant {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Instant(t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64)
+}
+
+/// Another 32 bytes from the same seed.
+fn derive(seed: &[u8; 32], label: u8) -> [u8; 32] {
+    // The namespaces key their own hashes with it; it only has to differ.
+    let mut other = *seed;
+    other[0] ^= label;
+    other[31] ^= label.rotate_left(4);
+    other
+}
+
+fn random_seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut seed)?;
+    Ok(seed)
+}
+
+impl Stack {
+    /// The whole network of a run.
+    pub(crate) fn new(options: &Options, trace: Option<Collector>) -> Result<Self, String> {
+        let now = clock();
+        let seed = match options.seed {
+            Some(seed) => seed,
+            None => random_seed().map_err(|e| format!("no randomness: {e}"))?,
+        };
+        let mut config = Config::new(seed);
+        config.sysctls = Sysctls::default();
+        config.hooks = trace.map(|t| Box::new(t) as Box<dyn hearken_inet::Hooks + Send>);
+        let mut prog = Net::new(config);
+        for s in &options.sysctls {
+            prog.sysctl_set(&s.name, &s.value)
+                .map_err(|e| format!("--sysctl {}={}: {}", s.name, s.value, why(e)))?;
+        }
+        let eth = prog.add_iface("eth0", MTU);
+        let (v4, v4_prefix) = crate::enter::ADDRESS_V4;
+        let (v6, v6_prefix) = crate::enter::ADDRESS_V6;
+        prog.add_addr(eth, v4.into(), v4_prefix);
+        prog.add_addr(eth, v6.into(), v6_prefix);
+        prog.add_route(std::net::Ipv4Addr::UNSPECIFIED.into(), 0, eth);
+        prog.add_route(std::net::Ipv6Addr::UNSPECIFIED.into(), 0, eth);
+        let mut machine = Machine::new();
+        let prog = machine.add_net(prog);
+        let mut gateway = Gateway::new(now, Config::new(derive(&seed, 0x67)), MTU, GATE_BACKLOG);
+        let iface = gateway.iface();
+        for ip in [address::HOST_V4.into(), address::HOST_V6.into()] {
+            gateway
+                .net_mut()
+                .add_addr(iface, ip, if ip.is_ipv4() { 24 } else { 64 });
+        }
+        let link = link(options, &seed)?;
+        Ok(Stack {
+            machine,
+            gateway,
+            prog,
+            topology: Topology { link, eth },
+            now,
+            ready: Vec::new(),
+            tickets: Vec::new(),
+            events: Vec::new(),
+        })
+    }
+
+    /// A new turn of the loop.
+    pub(crate) fn tick(&mut self) {
+        self.now = clock();
+    }
+
+    /// Packets, timers and events until there is nothing more to do now, or for so many turns.
+    pub(crate) fn step(&mut self) -> bool {
+        let now = self.now;
+        if self.machine.poll_timeout().is_some_and(|at| at <= now) {
+            self.machine.handle_timeout(now);
+        }
+        if self.gateway.poll_timeout().is_some_and(|at| at <= now) {
+            self.gateway.handle_timeout(now);
+        }
+        for _ in 0..TURNS {
+            if !self.turn() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Both ends send once, and get what has arrived.
+    fn turn(&mut self) -> bool {
+        let now = self.now;
+        let Topology { link, eth } = &mut self.topology;
+        let mut busy = self.machine.settle(now, TURNS);
+        let sent =
+            self.machine
+                .net_mut(self.prog)
+                .poll_transmit(now, *eth, &mut link.sink(now, Side::A));
+        busy |= sent == Progress::More;
+        let gateway = &mut self.gateway;
+        busy |= link.deliver(now, Side::B, &mut |frames| {
+            gateway.handle_frames(now, frames)
+        });
+        gateway.process(now);
+        let sent = gateway.poll_transmit(now, &mut link.sink(now, Side::B));
+        busy |= sent == Progress::More;
+        let prog = self.machine.net_mut(self.prog);
+        busy |= link.deliver(now, Side::A, &mut |frames| {
+            prog.handle_frames(now, *eth, frames)
+        });
+        busy |= self.machine.settle(now, TURNS);
+        busy
+    }
+
+    /// When `step` has work without any news from outside.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        [
+            self.machine.poll_timeout(),
+            self.gateway.poll_timeout(),
+            self.topology.link.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
+
+fn why(e: hearken_inet::SysctlError) -> &'static str {
+    match e {
+        hearken_inet::SysctlError::Unknown => "there is no such sysctl here",
+        hearken_inet::SysctlError::Invalid => "the value is not allowed",
+    }
+}
+
+fn link(options: &Options, seed: &[u8; 32]) -> Result<Link, String> {
+    let mut link = Link::new(LinkConfig {
+        mtu: MTU,
+        loss: options.link.loss,
+        delay: options.link.delay,
+        seed: u64::from_le_bytes([
+            seed[8], seed[9], seed[10], seed[11], seed[12], seed[13], seed[14], seed[15],
+        ]),
+    });
+    if let Some(path) = &options.pcap {
+        let fail = |e: io::Error| format!("cannot write {}: {e}", path.display());
+        let file = File::create(path).map_err(fail)?;
+        // Every segment by itself, as it would be on a wire.
+        let mut out = pcap::Writer::new(BufWriter::new(file), true).map_err(fail)?;
+        let offset = wall_offset();
+        link.set_tap(Some(Box::new(move |frame: &TapFrame<'_>| {
+            // A full disk must not stop the program; the capture ends there.
+            let _ = out.write(
+                frame.time.0.wrapping_add(offset),
+                frame.packet,
+                frame.gso_size,
+            );
+        })));
+    }
+    Ok(link)
+}
+
+/// From the monotonic clock to the time of day.
+fn wall_offset() -> u64 {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_nanos() as u64);
+    wall.wrapping_sub(clock().0)
+}
