@@ -1,0 +1,146 @@
+//! The answering side of the control socket.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use rustix::event::epoll::{self, EventFlags};
+
+use super::slab::Key;
+use super::{Source, Supervisor};
+use crate::control::{Answer, Get, Published, Request, Row};
+
+/// A request is shorter; who sends more is not answered.
+const LONGEST_REQUEST: usize = 256;
+/// Askers at a time.
+const ASKERS: usize = 16;
+
+/// Somebody who asks.
+pub(super) struct Asker {
+    stream: UnixStream,
+    request: Vec<u8>,
+    answer: Vec<u8>,
+    sent: usize,
+}
+
+impl Supervisor {
+    /// Somebody connected to the control socket.
+    pub(super) fn on_control(&mut self) {
+        let Some(stream) = self.control.as_ref().and_then(|c| c.accept()) else {
+            return;
+        };
+        if self.askers.len() >= ASKERS {
+            return;
+        }
+        let asker = Asker {
+            stream,
+            request: Vec::new(),
+            answer: Vec::new(),
+            sent: 0,
+        };
+        let key = self.askers.insert(asker);
+        let flags = EventFlags::IN | EventFlags::RDHUP;
+        let watched = self.askers.get(key).is_some_and(|a| {
+            epoll::add(&self.epoll, &a.stream, Source::Asker(key).data(), flags).is_ok()
+        });
+        if !watched {
+            self.askers.remove(key);
+        }
+    }
+
+    /// It sent something, or takes something.
+    pub(super) fn on_asker(&mut self, key: Key) {
+        if !self.serve(key) {
+            self.askers.remove(key);
+        }
+    }
+
+    /// False when it is done with.
+    fn serve(&mut self, key: Key) -> bool {
+        let Some(asker) = self.askers.get_mut(key) else {
+            return false;
+        };
+        if asker.answer.is_empty() {
+            let mut buf = [0u8; LONGEST_REQUEST];
+            match asker.stream.read(&mut buf) {
+                Ok(0) => return false,
+                Ok(n) => asker.request.extend_from_slice(&buf[..n]),
+                Err(e) => return e.kind() == ErrorKind::WouldBlock,
+            }
+            let Some(end) = asker.request.iter().position(|b| *b == b'\n') else {
+                return asker.request.len() < LONGEST_REQUEST;
+            };
+            let Ok(request) = serde_json::from_slice::<Request>(&asker.request[..end]) else {
+                return false;
+            };
+            let mut answer = serde_json::to_vec(&self.answer_to(request)).unwrap_or_default();
+            answer.push(b'\n');
+            let Some(asker) = self.askers.get_mut(key) else {
+                return false;
+            };
+            asker.answer = answer;
+            // The rest goes as it is taken.
+            let data = Source::Asker(key).data();
+            if epoll::modify(&self.epoll, &asker.stream, data, EventFlags::OUT).is_err() {
+                return false;
+            }
+        }
+        let Some(asker) = self.askers.get_mut(key) else {
+            return false;
+        };
+        while asker.sent < asker.answer.len() {
+            match asker.stream.write(&asker.answer[asker.sent..]) {
+                Ok(0) => return false,
+                Ok(n) => asker.sent += n,
+                Err(e) => return e.kind() == ErrorKind::WouldBlock,
+            }
+        }
+        false
+    }
+
+    fn answer_to(&self, request: Request) -> Answer {
+        let mut answer = Answer {
+            pid: std::process::id(),
+            ..Answer::default()
+        };
+        match request.get {
+            Get::Ss => {
+                let owners: HashMap<_, _> = self
+                    .table
+                    .iter()
+                    .filter_map(|(_, s)| Some((self.stack.socket_of(s.file)?, s.owner)))
+                    .collect();
+                answer.sockets = self
+                    .stack
+                    .sockets()
+                    .into_iter()
+                    .map(|(row, socket)| match socket.and_then(|s| owners.get(&s)) {
+                        Some(tid) => self.named(row, *tid),
+                        None => row,
+                    })
+                    .collect();
+                answer.published = self
+                    .host
+                    .published
+                    .iter()
+                    .map(|p| Published {
+                        host: p.host.to_string(),
+                        port: p.port,
+                    })
+                    .collect();
+            }
+            Get::Nstat => answer.counters = self.stack.counters(),
+        }
+        answer
+    }
+
+    /// Adds the process, as far as it is still there.
+    fn named(&self, mut row: Row, tid: u32) -> Row {
+        row.pid = crate::sys::remote::process_of(tid).ok();
+        let comm = row
+            .pid
+            .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+        row.cmd = comm.map(|c| c.trim_end().to_owned());
+        row
+    }
+}
