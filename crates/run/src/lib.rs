@@ -8,6 +8,7 @@
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("hearken run knows only the x86-64 system call numbers so far");
 
+pub mod control;
 pub mod doctor;
 pub mod enter;
 pub mod exit;
@@ -15,7 +16,8 @@ pub mod filter;
 pub mod guardian;
 pub mod launch;
 pub mod options;
-// Until the loop that uses these parts lands.
-#[allow(dead_code)]
 mod supervisor;
 pub mod sys;
+pub mod trace;
+
+pub use supervisor::start::run;
