@@ -109,6 +109,7 @@ pub(crate) fn tcp_input<F: Side>(
     };
     let tuple = p.tuple();
     match half.find(&sh.secrets, &tuple) {
+        Some(Entry::Connection(_) | Entry::Request(_)) if !signature_ok(sh, &p) => {}
         Some(Entry::Connection(slot)) => {
             let Some(c) = half.conns.get_mut(slot) else {
                 return;
@@ -120,6 +121,21 @@ pub(crate) fn tcp_input<F: Side>(
         Some(Entry::TimeWait(slot)) => timewait::input(half, sh, now, slot, &p),
         None => to_listener(half, sh, now, &p, None),
     }
+}
+
+/// Whether the option list lets a segment reach a socket that has no key (Linux `tcp_inbound_hash`; a TIME_WAIT sock
+/// does not ask): docs/linux/option-list.md.
+fn signature_ok<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> bool {
+    if p.header.options.bad_auth {
+        sh.drop_packet(DropReason::TcpAuthHdr);
+        return false;
+    }
+    if p.header.options.md5 {
+        sh.mib.inc(Counter::TcpMd5Unexpected);
+        sh.drop_packet(DropReason::TcpMd5unexpected);
+        return false;
+    }
+    true
 }
 
 /// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: LINUX.md 66, 67.
@@ -153,8 +169,15 @@ pub(crate) fn to_listener<F: Side>(
         });
     let Some(l) = found else {
         sh.drop_packet(DropReason::NoSocket);
-        return reply_reset(sh, p);
+        // docs/linux/option-list.md: no reset for what may be signed.
+        if !p.header.options.bad_auth && !p.header.options.md5 {
+            reply_reset(sh, p);
+        }
+        return;
     };
+    if !signature_ok(sh, p) {
+        return;
+    }
     let f = p.header.flags;
     if f.contains(Flags::ACK) {
         sh.drop_packet(DropReason::TcpFlags);

@@ -10,18 +10,20 @@ use hearken_wire::Options;
 family_cases! {
     option_list_malformed_is_read_up_to_the_defect,
     option_list_random_is_read_alike,
+    option_list_signed_or_bad_is_dropped_wherever_it_arrives,
 }
 
 /// The SYN of `peer` with these option bytes, whose number is a multiple of 4.
 fn syn(peer: &Peer, list: &[u8]) -> Vec<u8> {
-    let room = vec![Opt::Nop; list.len()];
-    let mut packet = peer.syn_segment();
-    packet.options = room;
-    let mut packet = packet.packet();
-    let tcp = packet.len() - 20 - list.len();
-    packet[tcp + 20..].copy_from_slice(list);
+    with_list(&peer.syn_segment(), list)
+}
+
+/// Puts `list` where `packet` has as many bytes of options, and mends the checksum.
+fn replace_options(mut packet: Vec<u8>, data: usize, list: &[u8], of: &Segment) -> Vec<u8> {
+    let tcp = packet.len() - 20 - list.len() - data;
+    packet[tcp + 20..tcp + 20 + list.len()].copy_from_slice(list);
     packet[tcp + 16..tcp + 18].fill(0);
-    let sum = transport_checksum(peer.addr.ip(), peer.to.ip(), 6, &packet[tcp..]);
+    let sum = transport_checksum(of.src.ip(), of.dst.ip(), 6, &packet[tcp..]);
     packet[tcp + 16..tcp + 18].copy_from_slice(&sum.to_be_bytes());
     packet
 }
@@ -160,5 +162,48 @@ fn option_list_random_is_read_alike(t: &mut dyn Twin, ip: Ip) {
         }
         list.truncate(40);
         check(t, ip, listener, port, &list);
+    }
+}
+
+/// `segment` with the option list `list` instead of its own.
+fn with_list(segment: &Segment, list: &[u8]) -> Vec<u8> {
+    let mut segment = segment.clone();
+    segment.options = vec![Opt::Nop; list.len()];
+    replace_options(segment.packet(), segment.data.len(), list, &segment)
+}
+
+/// A closed port, a listener, a half-open request and a connection: nobody answers, nothing changes.
+fn option_list_signed_or_bad_is_dropped_wherever_it_arrives(t: &mut dyn Twin, ip: Ip) {
+    let listener = t.listener(ip, 80, 100);
+    let mut bad = [0u8; 20];
+    bad[0] = 5;
+    let mut md5 = [1u8; 20];
+    md5[..2].copy_from_slice(&[19, 18]);
+    for (port, list, counted) in [(7000, bad, 0), (7100, md5, 1)] {
+        let quiet = |t: &mut dyn Twin, segment: &Segment, counted: usize| {
+            let before = t.counters();
+            t.inject(&with_list(segment, &list));
+            t.expect_nothing();
+            let all = [("TcpExtTCPMD5Unexpected", 1)];
+            t.expect_tcp_counters(&before, &all[..counted]);
+        };
+        for flags in ["S", "A"] {
+            let closed = Peer::new(ip, port, 999);
+            quiet(t, &closed.segment(flags), 0);
+            let open = Peer::new(ip, port, 80);
+            quiet(t, &open.segment(flags), counted);
+        }
+        let mut half = Peer::new(ip, port + 1, 80).offering(&[Opt::Mss(1460)]);
+        half.half_open(t);
+        quiet(t, &half.segment("A"), counted);
+        quiet(t, &half.segment("R"), counted);
+        half.ack(t);
+        let child = t.accept(listener).expect("the request stayed");
+        quiet(t, &half.segment("PA").data(b"abc"), counted);
+        quiet(t, &half.segment("R"), counted);
+        half.data(t, b"good");
+        half.expect(t, "A");
+        assert_eq!(t.recv(child, 10, 0), Ok(b"good".to_vec()));
+        half.rst(t);
     }
 }
