@@ -236,6 +236,7 @@ impl Net {
             half_open: 0,
             queue: VecDeque::new(),
             held: true,
+            cookies_until: Instant(0),
         });
         self.sh.any[usize::from(domain == Domain::Inet6)] = l;
         if let Some(k) = self.sh.socket_mut(s) {

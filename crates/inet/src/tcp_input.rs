@@ -11,7 +11,7 @@ use crate::family::Side;
 use crate::frame::RxCsum;
 use crate::hash::established::{Entry, Half};
 use crate::hooks::SockOp;
-use crate::listen::{check_req, conn_request};
+use crate::listen::{check_req, conn_request, cookie_check};
 use crate::shared::Shared;
 use crate::socket::shown;
 use crate::tcp_output;
@@ -180,11 +180,12 @@ pub(crate) fn to_listener<F: Side>(
     }
     let f = p.header.flags;
     if f.contains(Flags::ACK) {
-        sh.drop_packet(DropReason::TcpFlags);
-        if !f.contains(Flags::RST) {
-            // A listener's reset does not copy the TOS (LINUX.md 66, 71).
-            reset_for(sh, p, 0);
+        if f.contains(Flags::SYN) || f.contains(Flags::RST) {
+            // No cookie comes back with these; a listener's reset does not copy the TOS (LINUX.md 66, 71).
+            sh.drop_packet(DropReason::TcpFlags);
+            return reset_for(sh, p, 0);
         }
+        cookie_check(half, sh, now, l, p);
     } else if f.contains(Flags::RST) || !f.contains(Flags::SYN) || f.contains(Flags::FIN) {
         sh.drop_packet(if f.contains(Flags::RST) {
             DropReason::TcpReset
@@ -201,7 +202,7 @@ pub(crate) fn reply_reset<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) {
     reset_for(sh, p, p.tos);
 }
 
-fn reset_for<F: Side>(sh: &mut Shared, p: &Packet<'_, F>, tos: u8) {
+pub(crate) fn reset_for<F: Side>(sh: &mut Shared, p: &Packet<'_, F>, tos: u8) {
     if p.header.flags.contains(Flags::RST) || !p.unicast {
         return;
     }

@@ -13,6 +13,7 @@ pub struct Secrets {
     offset: (u64, u64),
     hash: (u64, u64),
     stream: (u64, u64),
+    cookie: (u64, u64),
     drawn: u64,
 }
 
@@ -39,6 +40,7 @@ impl Secrets {
             offset: pair(2),
             hash: pair(3),
             stream: pair(4),
+            cookie: pair(5),
             drawn: 0,
         }
     }
@@ -73,6 +75,13 @@ impl Secrets {
         h.write(addr);
         h.write_u16(port);
         h.finish()
+    }
+
+    /// The two hashes of a SYN cookie: over the four-tuple, and over the four-tuple and a minute.
+    pub fn cookie<F: Family>(&self, t: &Tuple<F>, minute: Option<u32>) -> u32 {
+        let (a, b) = self.cookie;
+        let key = minute.map_or((a, b), |m| (b, a ^ u64::from(m)));
+        Self::keyed(key, t) as u32
     }
 
     /// The next value of the seeded stream: port search starts, group choice.

@@ -183,7 +183,7 @@ fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>) {
 }
 
 /// The handshake is complete: request sock to connection, in place (Linux `tcp_v4_syn_recv_sock`).
-fn create_child<F: Side>(
+pub(super) fn create_child<F: Side>(
     half: &mut Half<F>,
     sh: &mut Shared,
     now: Instant,

@@ -85,7 +85,7 @@ pub(crate) fn conn_request<F: Side>(
         listener.request_queue_is_full(),
         listener.accept_queue_is_full(),
     );
-    let (socket, domain, held) = (listener.socket, listener.domain, listener.held);
+    let (domain, held) = (listener.domain, listener.held);
     let tuple = p.tuple();
     let ends = |ip, port| SocketAddr::new(shown(domain, ip), port);
     let local = ends(F::to_ip(tuple.laddr), tuple.lport);
@@ -98,8 +98,12 @@ pub(crate) fn conn_request<F: Side>(
         limit,
     });
 
-    // The SYN queue first, then the accept queue (LINUX.md 54).
-    if requests_full && isn.is_none() {
+    // The SYN queue first, then the accept queue (LINUX.md 54). 2: always a cookie (LINUX.md 78).
+    let cookies = sh.sysctls.tcp_syncookies;
+    let cookie = isn.is_none() && !held && (cookies == 2 || requests_full && cookies != 0);
+    if cookie {
+        sh.mib.inc(Counter::TcpReqQFullDoCookies);
+    } else if requests_full && isn.is_none() {
         sh.mib.inc(Counter::TcpReqQFullDrop);
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
     }
@@ -109,19 +113,53 @@ pub(crate) fn conn_request<F: Side>(
     }
     // Without cookies the last quarter of tcp_max_syn_backlog is for proven peers (LINUX.md 51, 52).
     let most = i64::from(sh.sysctls.tcp_max_syn_backlog);
-    if isn.is_none() && sh.sysctls.tcp_syncookies == 0 && most - i64::from(half_open) < most >> 2 {
+    if isn.is_none() && cookies == 0 && most - i64::from(half_open) < most >> 2 {
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
     }
+    let Some(mut req) = request(sh, now, l, p, (isn, p.seg.seq)) else {
+        return;
+    };
+    if cookie {
+        return super::cookies::send(sh, now, l, req);
+    }
+    if held {
+        (req.flags, req.deadline) = (req.flags | RequestSock::<F>::HELD, now + HOLD);
+    }
+    let slot = hash(half, sh, req);
+    let generation = half.reqs.generation(slot);
+    sh.timers.set(req.deadline, key::<F>(slot, generation));
+    if held {
+        let id = SynId {
+            v6: F::V6,
+            slot,
+            generation,
+        };
+        sh.syns.push_back(Event::Syn { id, local, remote });
+    } else {
+        enqueue(half, sh, slot);
+    }
+}
+
+/// What is to be remembered of a SYN (or of the ACK that brings a cookie back) with the given sequence numbers. `None`:
+/// there is no way back to its sender (LINUX.md 69).
+fn request<F: Side>(
+    sh: &mut Shared,
+    now: Instant,
+    l: u32,
+    p: &Packet<'_, F>,
+    (isn, rcv_isn): (Option<Seq>, Seq),
+) -> Option<RequestSock<F>> {
+    let tuple = p.tuple();
     let Some(out) = sh.routing.towards(F::to_ip(tuple.raddr)) else {
         sh.mib.inc(if F::V6 {
             Counter::Ip6OutNoRoutes
         } else {
             Counter::IpOutNoRoutes
         });
-        return sh.drop_at_listener(DropReason::IpOutnoroutes);
+        sh.drop_at_listener(DropReason::IpOutnoroutes);
+        return None;
     };
-
-    let shape = shape(sh, socket);
+    let shape = shape(sh, sh.listeners.get(l)?.socket);
     let o = &p.header.options;
     let sys = &sh.sysctls;
     let wscale = o.wscale.filter(|_| sys.tcp_window_scaling != 0);
@@ -129,11 +167,17 @@ pub(crate) fn conn_request<F: Side>(
     let adv = advmss::<F>(sh.mtu(out), shape.max_seg);
     let seg = adv - if timestamps.is_some() { 12 } else { 0 };
     let rcvbuf = shape.rcvbuf.unwrap_or(sys.tcp_rmem[1]);
-    let (wnd, scale) = initial_window(sys, rcvbuf, seg, wscale.is_some());
+    // An ACK has no window scale option: a cookie's comes back by the timestamp, and ours is computed as before.
+    let is_ack = p.header.flags.contains(Flags::ACK);
+    let (wnd, scale) = initial_window(sys, rcvbuf, seg, wscale.is_some() || is_ack);
     // RFC 9293 3.7.1: no option means 536, over IPv6 1220; Linux never goes under tcp_min_snd_mss (LINUX.md 72).
     let default_mss = if F::V6 { 1220 } else { 536 };
-    let peer_mss =
-        u32::from(o.mss.filter(|&m| m != 0).unwrap_or(default_mss)).max(sys.tcp_min_snd_mss);
+    let said = if is_ack {
+        Some(u16::MAX)
+    } else {
+        o.mss.filter(|&m| m != 0)
+    };
+    let peer_mss = u32::from(said.unwrap_or(default_mss)).max(sys.tcp_min_snd_mss);
     let mut flags = 0;
     let mut on = |bit, yes: bool| flags |= if yes { bit } else { 0 };
     on(RequestSock::<F>::WSCALE_OK, wscale.is_some());
@@ -142,13 +186,12 @@ pub(crate) fn conn_request<F: Side>(
         RequestSock::<F>::SACK_OK,
         o.sack_permitted && sys.tcp_sack != 0,
     );
-    on(RequestSock::<F>::HELD, held);
-    let req = RequestSock {
-        deadline: now + if held { HOLD } else { TIMEOUT_INIT },
+    Some(RequestSock {
+        deadline: now + TIMEOUT_INIT,
         tuple,
         listener: l,
         listener_gen: sh.listeners.generation(l),
-        rcv_isn: p.seg.seq,
+        rcv_isn,
         snt_isn: isn.unwrap_or_else(|| sh.secrets.isn(&tuple, now)),
         ts_recent: timestamps.map_or(0, |t| t.0),
         ts_off: if sys.tcp_timestamps == 1 {
@@ -166,24 +209,30 @@ pub(crate) fn conn_request<F: Side>(
         wscales: wscale.map_or(0, |w| w.min(14)) | scale << 4,
         num_timeout: 0,
         num_retrans: 0,
-    };
+    })
+}
+
+/// Puts a request into the established hash and counts it at its listener.
+fn hash<F: Side>(half: &mut Half<F>, sh: &mut Shared, req: RequestSock<F>) -> u32 {
     let slot = half.reqs.insert(req);
-    half.hash(&sh.secrets, &tuple, Entry::Request(slot));
-    if let Some(listener) = sh.listeners.get_mut(l) {
+    half.hash(&sh.secrets, &req.tuple, Entry::Request(slot));
+    if let Some(listener) = sh.listeners.get_mut(req.listener) {
         listener.half_open += 1;
     }
-    let generation = half.reqs.generation(slot);
-    sh.timers.set(req.deadline, key::<F>(slot, generation));
-    if held {
-        let id = SynId {
-            v6: F::V6,
-            slot,
-            generation,
-        };
-        sh.syns.push_back(Event::Syn { id, local, remote });
-    } else {
-        enqueue(half, sh, slot);
-    }
+    slot
+}
+
+/// The request that a cookie stood for, made when its ACK came; it is turned into a connection at once.
+pub(super) fn of_cookie<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    l: u32,
+    p: &Packet<'_, F>,
+    (isn, rcv_isn): (Seq, Seq),
+) -> Option<u32> {
+    let req = request(sh, now, l, p, (Some(isn), rcv_isn))?;
+    Some(hash(half, sh, req))
 }
 
 pub(super) fn key<F: Side>(slot: u32, generation: u32) -> Key {
@@ -218,7 +267,7 @@ pub(super) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     }
 }
 
-/// The SYN-ACK of a request, as it stands now (LINUX.md 71).
+/// The SYN-ACK of a request, as it stands now.
 pub(crate) fn send_syn_ack<F: Side>(
     half: &mut Half<F>,
     sh: &mut Shared,
@@ -230,26 +279,7 @@ pub(crate) fn send_syn_ack<F: Side>(
     let r = *r;
     let socket = sh.listeners.of(r.listener, r.listener_gen)?.socket;
     let shape = shape(sh, socket);
-    let has = |bit| r.has(bit);
-    let options = Options {
-        mss: Some(advmss::<F>(sh.mtu(IfaceId(r.iface)), shape.max_seg)),
-        wscale: has(RequestSock::<F>::WSCALE_OK).then(|| r.rcv_wscale()),
-        sack_permitted: has(RequestSock::<F>::SACK_OK),
-        timestamps: has(RequestSock::<F>::TSTAMP_OK)
-            .then(|| (now.millis32().wrapping_add(r.ts_off), r.ts_recent)),
-        ..Options::NONE
-    };
-    let header = tcp::Header {
-        src_port: r.tuple.lport,
-        dst_port: r.tuple.rport,
-        seq: r.snt_isn.0,
-        ack: r.rcv_nxt().0,
-        flags: Flags::SYN.with(Flags::ACK),
-        ae: false,
-        window: r.rcv_wnd,
-        urgent: 0,
-        options,
-    };
+    let header = syn_ack_header(sh, &r, shape.max_seg, now.millis32());
     sh.mib.inc(Counter::TcpOutSegs);
     let ends = Ends {
         src: r.tuple.laddr,
@@ -258,6 +288,34 @@ pub(crate) fn send_syn_ack<F: Side>(
         ttl: shape.ttl,
     };
     Some(tcp_output::head::<F>(sh, &ends, &header, 0))
+}
+
+/// The TCP header of a SYN-ACK at `ms` milliseconds (LINUX.md 71).
+pub(super) fn syn_ack_header<F: Side>(
+    sh: &Shared,
+    r: &RequestSock<F>,
+    max_seg: u16,
+    ms: u32,
+) -> tcp::Header {
+    let has = |bit| r.has(bit);
+    tcp::Header {
+        src_port: r.tuple.lport,
+        dst_port: r.tuple.rport,
+        seq: r.snt_isn.0,
+        ack: r.rcv_nxt().0,
+        flags: Flags::SYN.with(Flags::ACK),
+        ae: false,
+        window: r.rcv_wnd,
+        urgent: 0,
+        options: Options {
+            mss: Some(advmss::<F>(sh.mtu(IfaceId(r.iface)), max_seg)),
+            wscale: has(RequestSock::<F>::WSCALE_OK).then(|| r.rcv_wscale()),
+            sack_permitted: has(RequestSock::<F>::SACK_OK),
+            timestamps: has(RequestSock::<F>::TSTAMP_OK)
+                .then(|| (ms.wrapping_add(r.ts_off), r.ts_recent)),
+            ..Options::NONE
+        },
+    }
 }
 
 /// The timer of a request: once more, or never again (LINUX.md 55, 56).

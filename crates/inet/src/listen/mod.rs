@@ -8,6 +8,7 @@ mod accept;
 mod accept_queue;
 mod check_req;
 mod conn_request;
+mod cookies;
 mod fastopen;
 mod start;
 mod stop;
@@ -15,12 +16,14 @@ mod stop;
 pub(crate) use accept::{accept, accept_undo};
 pub(crate) use check_req::check_req;
 pub(crate) use conn_request::{advmss, conn_request, resolve, send_syn_ack, shape, syn_ack_timer};
+pub(crate) use cookies::check as cookie_check;
 pub(crate) use start::listen_start;
 pub(crate) use stop::listen_stop;
 
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use hearken_abi::{Domain, TcpState};
+use hearken_tcp::Instant;
 
 use crate::api::IfaceId;
 use crate::error::ListenError;
@@ -46,6 +49,8 @@ pub(crate) struct Listener {
     pub(crate) queue: VecDeque<u32>,
     /// Each SYN waits for a verdict (`listen_any`).
     pub(crate) held: bool,
+    /// Until when an ACK without a request is tested for a SYN cookie (LINUX.md 85).
+    pub(crate) cookies_until: Instant,
 }
 
 impl Listener {

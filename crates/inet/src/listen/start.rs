@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
+use hearken_tcp::Instant;
 use hearken_tcp::tcb::NONE;
 
 use super::Listener;
@@ -63,6 +64,7 @@ pub(crate) fn listen_start(
         half_open: 0,
         queue: VecDeque::new(),
         held: false,
+        cookies_until: Instant(0),
     };
     let l = sh.listeners.insert(listener);
     if let Some(s) = sh.sockets.get_mut(slot) {
