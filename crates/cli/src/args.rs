@@ -157,6 +157,9 @@ pub(crate) struct Ss {
     /// Numbers instead of service names (always so; taken for ss's sake)
     #[arg(short, long, help_heading = "Form")]
     pub(crate) numeric: bool,
+    /// Name the process that made each socket
+    #[arg(short, long, help_heading = "Form")]
+    pub(crate) processes: bool,
     /// No header line
     #[arg(short = 'H', long, help_heading = "Form")]
     pub(crate) no_header: bool,

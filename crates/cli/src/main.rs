@@ -75,7 +75,12 @@ fn show_sockets(options: &args::Ss) -> Result<(), Failure> {
     if options.json {
         print_json(&ss::json(&sockets))
     } else {
-        print(&ss::table(&sockets, !options.no_header, !options.tcp))
+        let form = ss::Form {
+            header: !options.no_header,
+            netid: !options.tcp,
+            processes: options.processes,
+        };
+        print(&ss::table(&sockets, form))
     }
 }
 

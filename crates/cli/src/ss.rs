@@ -14,9 +14,11 @@ pub(crate) struct Socket {
     pub(crate) recv_q: u64,
     pub(crate) send_q: u64,
     pub(crate) local: SocketAddr,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: SocketAddr,
     /// Whether an IPv6 socket refuses IPv4: `*` stands for a wildcard that takes both.
     pub(crate) v6only: bool,
+    /// Name and process id of who made it.
+    pub(crate) process: Option<(String, u32)>,
 }
 
 /// Which sockets to show.
@@ -65,15 +67,26 @@ fn port(addr: SocketAddr) -> String {
     }
 }
 
-fn peer(socket: &Socket) -> SocketAddr {
-    socket.peer.unwrap_or_else(|| match socket.local {
-        SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
-        SocketAddr::V6(_) => SocketAddr::from(([0u16; 8], 0)),
-    })
+/// What the table looks like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Form {
+    /// The header line.
+    pub(crate) header: bool,
+    /// ss's first column, which it prints unless one kind of socket was asked for.
+    pub(crate) netid: bool,
+    /// `users:((...))` in the last column; ss adds the descriptor's number, which nobody here knows.
+    pub(crate) processes: bool,
 }
 
-/// The table. `netid` adds ss's first column, which it prints unless one kind of socket was asked for.
-pub(crate) fn table(sockets: &[Socket], header: bool, netid: bool) -> String {
+fn users(socket: &Socket) -> String {
+    match &socket.process {
+        Some((name, pid)) => format!(" users:((\"{name}\",pid={pid}))"),
+        None => String::new(),
+    }
+}
+
+/// The table.
+pub(crate) fn table(sockets: &[Socket], form: Form) -> String {
     const HEADER: [&str; 9] = [
         "Netid",
         "State",
@@ -86,7 +99,7 @@ pub(crate) fn table(sockets: &[Socket], header: bool, netid: bool) -> String {
         "Process",
     ];
     // (space before, to the right)
-    const FORM: [(bool, bool); 9] = [
+    const CELLS: [(bool, bool); 9] = [
         (false, false),
         (true, false),
         (true, false),
@@ -98,7 +111,7 @@ pub(crate) fn table(sockets: &[Socket], header: bool, netid: bool) -> String {
         (false, false),
     ];
     let mut rows: Vec<[String; 9]> = Vec::with_capacity(sockets.len() + 1);
-    if header {
+    if form.header {
         rows.push(HEADER.map(str::to_owned));
     }
     rows.extend(sockets.iter().map(|s| {
@@ -109,12 +122,16 @@ pub(crate) fn table(sockets: &[Socket], header: bool, netid: bool) -> String {
             s.send_q.to_string(),
             address(s.local, s.v6only),
             port(s.local),
-            address(peer(s), s.v6only),
-            port(peer(s)),
-            String::new(),
+            address(s.peer, s.v6only),
+            port(s.peer),
+            if form.processes {
+                users(s)
+            } else {
+                String::new()
+            },
         ]
     }));
-    let first = usize::from(!netid);
+    let first = usize::from(!form.netid);
     let mut width = [0; 9];
     for row in &rows {
         for (w, cell) in width.iter_mut().zip(row) {
@@ -124,7 +141,7 @@ pub(crate) fn table(sockets: &[Socket], header: bool, netid: bool) -> String {
     let mut out = String::new();
     for row in &rows {
         for at in first..9 {
-            let (space, right) = FORM[at];
+            let (space, right) = CELLS[at];
             if space && at > first {
                 out.push(' ');
             }
@@ -152,8 +169,9 @@ pub(crate) fn json(sockets: &[Socket]) -> serde_json::Value {
             "recv_q": s.recv_q,
             "send_q": s.send_q,
             "local": { "address": s.local.ip().to_string(), "port": s.local.port() },
-            "peer": { "address": peer(s).ip().to_string(), "port": peer(s).port() },
+            "peer": { "address": s.peer.ip().to_string(), "port": s.peer.port() },
             "v6only": s.local.is_ipv6().then_some(s.v6only),
+            "process": s.process.as_ref().map(|(name, pid)| serde_json::json!({ "name": name, "pid": pid })),
         })).collect::<Vec<_>>(),
     })
 }
@@ -162,6 +180,12 @@ pub(crate) fn json(sockets: &[Socket]) -> serde_json::Value {
 mod tests {
     use super::*;
 
+    const HEADER: Form = Form {
+        header: true,
+        netid: false,
+        processes: false,
+    };
+
     fn socket(state: &str, q: (u64, u64), local: &str, peer: Option<&str>, v6only: bool) -> Socket {
         Socket {
             run: 1,
@@ -169,8 +193,16 @@ mod tests {
             recv_q: q.0,
             send_q: q.1,
             local: local.parse().unwrap(),
-            peer: peer.map(|p| p.parse().unwrap()),
+            peer: peer
+                .unwrap_or(if local.starts_with('[') {
+                    "[::]:0"
+                } else {
+                    "0.0.0.0:0"
+                })
+                .parse()
+                .unwrap(),
             v6only,
+            process: None,
         }
     }
 
@@ -185,7 +217,7 @@ mod tests {
             socket("LISTEN", (1, 9), "[::1]:18503", None, true),
         ];
         assert_eq!(
-            table(&sockets, true, false),
+            table(&sockets, HEADER),
             "\
 State  Recv-Q Send-Q Local Address:Port  Peer Address:PortProcess
 LISTEN 0      4096       127.0.0.1:18501      0.0.0.0:*          \n\
@@ -230,7 +262,7 @@ LISTEN 1      9              [::1]:18503         [::]:*          \n"
             ),
         ];
         assert_eq!(
-            table(&sockets, true, false),
+            table(&sockets, HEADER),
             "\
 State      Recv-Q Send-Q      Local Address:Port        Peer Address:Port Process
 ESTAB      0      0               127.0.0.1:49482          127.0.0.1:18500       \n\
@@ -239,7 +271,7 @@ ESTAB      3000   0               127.0.0.1:18500          127.0.0.1:49482      
 ESTAB      0      0      [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412       \n"
         );
         assert_eq!(
-            table(&sockets[3..], false, false),
+            table(&sockets[3..], Form::default()),
             "ESTAB 0 0 [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412\n"
         );
     }
@@ -247,10 +279,10 @@ ESTAB      0      0      [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412      
     #[test]
     fn table_without_sockets_is_the_header() {
         assert_eq!(
-            table(&[], true, false),
+            table(&[], HEADER),
             "State Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
         );
-        assert_eq!(table(&[], false, false), "");
+        assert_eq!(table(&[], Form::default()), "");
     }
 
     /// Copied from `ss -ln | cat`, cut to one line.
@@ -264,10 +296,37 @@ ESTAB      0      0      [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412      
             false,
         )];
         assert_eq!(
-            table(&sockets, true, true),
+            table(
+                &sockets,
+                Form {
+                    netid: true,
+                    ..HEADER
+                }
+            ),
             "\
 Netid State  Recv-Q Send-Q      Local Address:Port  Peer Address:PortProcess
 tcp   LISTEN 0      9      [::ffff:127.0.0.1]:18504            *:*          \n"
+        );
+    }
+
+    /// As `ss -ltnp | cat` of iproute2 6.1.0, but for the descriptor's number.
+    #[test]
+    fn table_with_processes_pads_its_last_column() {
+        let mut sockets = [
+            socket("LISTEN", (0, 3), "127.0.0.1:18500", None, false),
+            socket("LISTEN", (0, 128), "0.0.0.0:2024", None, false),
+        ];
+        sockets[0].process = Some(("python3".into(), 7136));
+        let form = Form {
+            processes: true,
+            ..HEADER
+        };
+        assert_eq!(
+            table(&sockets, form),
+            "\
+State  Recv-Q Send-Q Local Address:Port  Peer Address:PortProcess                      \n\
+LISTEN 0      3          127.0.0.1:18500      0.0.0.0:*    users:((\"python3\",pid=7136))\n\
+LISTEN 0      128          0.0.0.0:2024       0.0.0.0:*                                \n"
         );
     }
 

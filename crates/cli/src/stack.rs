@@ -1,21 +1,85 @@
-//! The one place where this command meets `hearken_run`.
+//! Asking the runs of this user, and starting one.
+
+use std::net::SocketAddr;
+
+use hearken_run::control::{self, Answer, Get, Row};
+use hearken_run::options::Options;
 
 use crate::{Failure, args, nstat, ss};
 
-const NOT_YET: &str = "this build cannot carry programs yet";
-
 /// `hearken run`: the exit status.
-pub(crate) fn run(_run: args::Run) -> u8 {
-    eprintln!("hearken: {NOT_YET}");
-    125
+pub(crate) fn run(run: args::Run) -> u8 {
+    hearken_run::run(&Options {
+        publish: run.publish,
+        sysctls: run.sysctls,
+        link: run.link.unwrap_or_default(),
+        pcap: run.pcap,
+        trace: run.trace,
+        stats: run.stats,
+        seed: run.seed.map(|s| s.0),
+        cmd: run.command,
+    })
+}
+
+/// The answers of every run of this user, or of one. A named run that is not alive answers nothing.
+fn ask(run: Option<u32>, get: Get) -> Result<Vec<Answer>, Failure> {
+    let mut answers =
+        control::query_all(get).map_err(|e| format!("asking the runs of this user: {e}"))?;
+    answers.retain(|a| run.is_none_or(|pid| a.pid == pid));
+    Ok(answers)
 }
 
 /// The sockets of every run of this user, or of one.
-pub(crate) fn sockets(_run: Option<u32>) -> Result<Vec<ss::Socket>, Failure> {
-    Err(NOT_YET.into())
+pub(crate) fn sockets(run: Option<u32>) -> Result<Vec<ss::Socket>, Failure> {
+    let mut all = Vec::new();
+    for answer in ask(run, Get::Ss)? {
+        for row in answer.sockets {
+            all.push(socket(answer.pid, row)?);
+        }
+    }
+    Ok(all)
+}
+
+fn socket(run: u32, row: Row) -> Result<ss::Socket, Failure> {
+    let addr = |text: &str| -> Result<SocketAddr, Failure> {
+        text.parse()
+            .map_err(|_| format!("run {run} answered with the address '{text}'").into())
+    };
+    Ok(ss::Socket {
+        run,
+        recv_q: row.recv_q.into(),
+        send_q: row.send_q.into(),
+        local: addr(&row.local)?,
+        peer: addr(&row.peer)?,
+        v6only: row.v6only,
+        state: row.state,
+        process: row.cmd.zip(row.pid),
+    })
 }
 
 /// The counters of the only run of this user, or of the named one.
-pub(crate) fn counters(_run: Option<u32>) -> Result<Vec<nstat::Row>, Failure> {
-    Err(NOT_YET.into())
+pub(crate) fn counters(run: Option<u32>) -> Result<Vec<nstat::Row>, Failure> {
+    let mut answers = ask(run, Get::Nstat)?;
+    match (answers.len(), run) {
+        (1, _) => Ok(answers.remove(0).counters),
+        (0, None) => Err("no run of yours is alive".into()),
+        (0, Some(pid)) => Err(format!("no run of yours has process id {pid}").into()),
+        _ => {
+            let pids: Vec<String> = answers.iter().map(|a| a.pid.to_string()).collect();
+            Err(format!(
+                "{} runs of yours are alive; name one with --run: {}",
+                pids.len(),
+                pids.join(", ")
+            )
+            .into())
+        }
+    }
+}
+
+/// The host's side of the first published port of a run, once it answers.
+pub(crate) fn published(run: u32) -> Result<Option<SocketAddr>, Failure> {
+    Ok(ask(Some(run), Get::Ss)?
+        .into_iter()
+        .flat_map(|a| a.published)
+        .find_map(|p| p.host.parse().ok()))
 }

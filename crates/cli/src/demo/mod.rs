@@ -7,7 +7,6 @@ mod server;
 pub(crate) use server::serve;
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -16,6 +15,13 @@ use crate::{Failure, args, nstat, ss, stack};
 
 /// The port that the carried server listens on, inside.
 const INNER_PORT: u16 = 8000;
+
+/// `ss -tan`.
+const FORM: ss::Form = ss::Form {
+    header: true,
+    netid: false,
+    processes: false,
+};
 
 /// How long the server may take to say that it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -26,27 +32,24 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
     let end = Instant::now() + Duration::from_secs(options.limit.into());
     let bytes = u64::from(options.mib) << 20;
-    let published = free_port()?;
     say(&format!(
-        "Starting a server under `hearken run -p {published}:{INNER_PORT} --trace`: an ordinary program over std::net."
+        "Starting a server under `hearken run -p 127.0.0.1:0:{INNER_PORT} --trace`: an ordinary program over std::net."
     ));
-    let mut carried = Carried::start(published, bytes)?;
+    let mut carried = Carried::start(bytes)?;
     carried.wait_until_it_listens()?;
+    let published = stack::published(carried.pid())?
+        .ok_or_else(|| carried.explain("the run does not say what port it published"))?;
 
     say(&format!(
-        "Fetching {} MiB from http://127.0.0.1:{published}/ with an ordinary client of this machine.",
+        "Fetching {} MiB from http://{published}/ with an ordinary client of this machine.",
         options.mib
     ));
     let tty = std::io::stderr().is_terminal();
-    let fetched = fetch::fetch(
-        SocketAddr::from((Ipv4Addr::LOCALHOST, published)),
-        end,
-        |done, total| {
-            if tty {
-                eprint!("\r  {:>5} / {} MiB ", done >> 20, total >> 20);
-            }
-        },
-    );
+    let fetched = fetch::fetch(published, end, |done, total| {
+        if tty {
+            eprint!("\r  {:>5} / {} MiB ", done >> 20, total >> 20);
+        }
+    });
     if tty {
         eprint!("\r{:30}\r", "");
     }
@@ -84,7 +87,7 @@ pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
         ));
     }
     say("\nhearken ss -tan, while it ran:\n");
-    say(ss::table(&sockets, true, false).trim_end());
+    say(ss::table(&sockets, FORM).trim_end());
     say("\nhearken nstat, while it ran:\n");
     say(nstat::table(&nstat::choose(counters.clone(), &[], false)).trim_end());
 
@@ -109,13 +112,6 @@ pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
 fn say(text: &str) {
     // A reader that has gone is noticed by the exit status of the pipe's other end, not here.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
-/// A port that nobody listens on at this moment.
-fn free_port() -> Result<u16, Failure> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }
 
 /// What the run wrote, line by line.
@@ -162,12 +158,12 @@ struct Carried {
 }
 
 impl Carried {
-    fn start(published: u16, bytes: u64) -> Result<Self, Failure> {
+    fn start(bytes: u64) -> Result<Self, Failure> {
         let me = std::env::current_exe()?;
         let mut child = Command::new(&me)
             .arg("run")
             .arg("--trace")
-            .args(["-p", &format!("127.0.0.1:{published}:{INNER_PORT}"), "--"])
+            .args(["-p", &format!("127.0.0.1:0:{INNER_PORT}"), "--"])
             .arg(&me)
             .arg("__demo-server")
             .args([INNER_PORT.to_string(), bytes.to_string()])
