@@ -11,7 +11,7 @@ use hearken_tcp::{Tcb, V4, V6};
 use crate::family::Side;
 use crate::hash::established::Half;
 use crate::iface::Iface;
-use crate::listen::Listener;
+use crate::listen::{Listener, fastopen};
 use crate::shared::Shared;
 use crate::socket::{Phase, Socket, shown, unspecified};
 use crate::*;
@@ -360,10 +360,16 @@ impl Net {
     }
     /// Reads a sysctl.
     pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
+        if name == fastopen::KEY {
+            return Ok(fastopen::key_text(&self.sh));
+        }
         self.sh.sysctls.value(name)
     }
     /// Writes a sysctl.
     pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
+        if name == fastopen::KEY {
+            return fastopen::set_key(&mut self.sh, value);
+        }
         self.sh.sysctls.set(name, value)
     }
     /// `net.core.somaxconn`

@@ -6,6 +6,7 @@ use hearken_tcp::tcb::NONE;
 use crate::api::{Opt, Options};
 use crate::bind;
 use crate::error::OptError;
+use crate::listen::fastopen;
 use crate::net::Net;
 use crate::socket::{Conf, Phase, Socket};
 
@@ -86,6 +87,7 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
             if matches!(s.phase, Phase::V4(_) | Phase::V6(_)) {
                 return Err(OptError::Invalid);
             }
+            fastopen::init_key_once(&mut net.sh);
             let most = net.sh.sysctls.somaxconn;
             if let Some(s) = net.sh.sockets.get_mut(slot) {
                 s.conf().fast_open_qlen = n.min(most);

@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) any: [u32; 2],
     pub(crate) syns: VecDeque<Event>,
     pub(crate) lo: VecDeque<Vec<u8>>,
+    /// The Fast Open key, once there is one.
+    pub(crate) fastopen_key: Option<[u32; 4]>,
     events: VecDeque<(u32, u32)>,
     hooks: Option<Box<dyn Hooks + Send>>,
     mask: HookMask,
@@ -65,6 +67,7 @@ impl Shared {
             any: [NONE; 2],
             syns: VecDeque::new(),
             lo: VecDeque::new(),
+            fastopen_key: None,
             events: VecDeque::new(),
             hooks,
             mask,

@@ -181,3 +181,29 @@ fn transfer_with_loss_delivers_every_byte_mostly_by_fast_retransmit() {
     );
     assert!(fast > rto, "fast {fast}, timeouts {rto}");
 }
+
+#[test]
+fn fast_open_key_appears_with_the_first_use_of_the_server_side() {
+    const KEY: &str = "net.ipv4.tcp_fastopen_key";
+    const ZERO: &str = "00000000-00000000-00000000-00000000";
+    for flags in ["1", "2", "0x402"] {
+        let mut n = net(1, 1);
+        let all = flags == "0x402";
+        n.sysctl_set("net.ipv4.tcp_fastopen", if all { "1026" } else { flags })
+            .unwrap();
+        let s = n.socket(Domain::Inet);
+        n.listen(Instant(1), s, 7).unwrap();
+        assert_eq!(n.options(s).fast_open_qlen, if all { 7 } else { 0 });
+        assert_eq!(n.sysctl_get(KEY).unwrap() == ZERO, !all);
+        n.set_option(Instant(1), s, Opt::FastOpenQlen(9)).unwrap();
+        let key = n.sysctl_get(KEY).unwrap();
+        assert_ne!(key, ZERO);
+        assert_eq!(n.sysctl_set(KEY, "1-2-3"), Err(SysctlError::Invalid));
+        assert_eq!(n.sysctl_get(KEY).unwrap(), key);
+        n.sysctl_set(KEY, "1-2-3-ff").unwrap();
+        assert_eq!(
+            n.sysctl_get(KEY).unwrap(),
+            "00000001-00000002-00000003-000000ff"
+        );
+    }
+}

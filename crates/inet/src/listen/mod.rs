@@ -9,7 +9,7 @@ mod accept_queue;
 mod check_req;
 mod conn_request;
 mod cookies;
-mod fastopen;
+pub(crate) mod fastopen;
 mod start;
 mod stop;
 
