@@ -75,6 +75,12 @@ impl Net {
         self.sh.ifaces.push(Iface::new(name, mtu));
         IfaceId((self.sh.ifaces.len() - 1) as u16)
     }
+    /// Changes the MTU of an interface, for what is sent from now on.
+    pub fn set_mtu(&mut self, iface: IfaceId, mtu: u32) {
+        if let Some(i) = self.sh.iface(iface) {
+            i.mtu = mtu;
+        }
+    }
     /// The name of an interface.
     pub fn iface_name(&self, iface: IfaceId) -> Option<&str> {
         self.sh

@@ -70,3 +70,18 @@ pub fn run_linux(case: impl FnOnce(&mut dyn Twin) + Send + 'static) {
         panic!("this is not Linux; HEARKEN_SKIP_LINUX=1 leaves these cases out");
     }
 }
+
+/// Runs a case on ours, in virtual time.
+pub fn run_hearken(case: impl FnOnce(&mut dyn Twin)) {
+    crate::ours::run(case);
+}
+
+/// Runs a case on ours that is known to differ from Linux, and why. It fails once it no longer differs.
+pub fn run_hearken_differs(reason: &str, case: impl FnOnce(&mut dyn Twin)) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| crate::ours::run(case)));
+    assert!(
+        outcome.is_err(),
+        "no longer differs from Linux; was: {reason}"
+    );
+    eprintln!("known difference: {reason}");
+}

@@ -9,12 +9,13 @@ mod counters;
 mod helpers;
 #[cfg(target_os = "linux")]
 mod linux;
+mod ours;
 mod packet;
 mod peer;
 mod table;
 mod twin;
 
-pub use case::{Ip, run_linux};
+pub use case::{Ip, run_hearken, run_hearken_differs, run_linux};
 pub use counters::{Counters, Delta};
 pub use helpers::{
     ANY_V4, ANY_V6, LISTENER_V4, LISTENER_V6, PEER_V4, PEER_V6, QUIET, Queue, any, loopback,
@@ -22,6 +23,7 @@ pub use helpers::{
 };
 #[cfg(target_os = "linux")]
 pub use linux::LinuxTwin;
+pub use ours::OursTwin;
 pub use packet::{Icmp, Opt, Packet, Segment, checksum, transport_checksum};
 pub use peer::{Peer, SYN_OPTIONS};
 pub use table::{TcpRow, parse_table};
