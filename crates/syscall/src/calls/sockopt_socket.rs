@@ -142,7 +142,7 @@ pub(crate) fn set(
         SO_DONTROUTE => options_mut(m, file)?.dont_route = on,
         SO_BROADCAST => options_mut(m, file)?.broadcast = on,
         SO_SNDBUF => {
-            let max = sysctl(m, file, "net.core.wmem_max", 0, 212_992);
+            let max = sysctl(m, file, "net.core.wmem_max", 0, 4_194_304);
             let o = options_mut(m, file)?;
             o.buf_lock |= 1;
             o.buffers.0 = buffer(v, max, MIN_SNDBUF);
@@ -150,7 +150,7 @@ pub(crate) fn set(
             push(m, now, file, Opt::SndBuf(v as u32))?;
         }
         SO_RCVBUF => {
-            let max = sysctl(m, file, "net.core.rmem_max", 0, 212_992);
+            let max = sysctl(m, file, "net.core.rmem_max", 0, 4_194_304);
             let o = options_mut(m, file)?;
             o.buf_lock |= 2;
             o.buffers.1 = buffer(v, max, MIN_RCVBUF);
