@@ -103,10 +103,15 @@ impl Stack {
     /// Packets, timers and events until there is nothing more to do now, or for so many turns.
     pub(crate) fn step(&mut self) -> bool {
         let now = self.now;
-        if self.machine.poll_timeout().is_some_and(|at| at <= now) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if due(self.machine.poll_timeout()) {
             self.machine.handle_timeout(now);
         }
-        if self.gateway.poll_timeout().is_some_and(|at| at <= now) {
+        let prog = self.machine.net_mut(self.prog);
+        if due(prog.poll_timeout()) {
+            prog.handle_timeout(now);
+        }
+        if due(self.gateway.poll_timeout()) {
             self.gateway.handle_timeout(now);
         }
         for _ in 0..TURNS {
@@ -146,6 +151,7 @@ impl Stack {
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         [
             self.machine.poll_timeout(),
+            self.machine.net(self.prog).poll_timeout(),
             self.gateway.poll_timeout(),
             self.topology.link.next_due(),
         ]
