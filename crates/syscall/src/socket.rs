@@ -2,7 +2,6 @@
 
 use crate::file::{FileId, Kind, OpenFile};
 use crate::machine::{Machine, NetId};
-use core::time::Duration;
 use hearken_abi::{Domain, Errno};
 use hearken_inet::{Instant, SocketId};
 
@@ -61,13 +60,7 @@ impl Machine {
         }
         match file.kind {
             Kind::Tcp(t) => {
-                let net = self.net_mut(t.net);
-                // __tcp_close (6.18): SO_LINGER with a time of zero discards what is unsent and resets.
-                if net.options(t.socket).linger == Some(Duration::ZERO) {
-                    net.abort(now, t.socket);
-                } else {
-                    net.close(now, t.socket);
-                }
+                self.net_mut(t.net).close(now, t.socket);
             }
             Kind::Epoll(e) => {
                 for member in e.members() {

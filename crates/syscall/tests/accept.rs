@@ -50,6 +50,7 @@ fn accept_errors_come_in_linux_order() {
     w.p.fds.set_limit(1);
     for fd in [pipe, udp, idle, l] {
         assert_eq!(accept(&mut w, fd, 0), Err(Errno::EMFILE));
+        assert_eq!(accept(&mut w, fd, 1), Err(Errno::EINVAL), "flags first");
     }
     w.p.fds.set_limit(64);
     assert_eq!(queue(&w, l), 1, "the connection is kept");
@@ -64,6 +65,10 @@ fn accept_errors_come_in_linux_order() {
         Outcome::Done(Err(Errno::EAGAIN)),
         "empty and nonblocking"
     );
+    let next = w.tcp();
+    assert_eq!(w.close(next), Ok(()));
+    assert_eq!(w.accept(l), Outcome::Done(Err(Errno::EAGAIN)));
+    assert_eq!(w.tcp(), next, "a failed accept gives its number back");
 }
 
 #[test]
@@ -330,4 +335,34 @@ fn dup_and_fork_keep_the_listener_alive_until_the_last_close() {
     child.exit(&mut w.m, w.now);
     assert!(w.m.tcp_socket(file).is_none());
     assert_eq!(w.m.open_files(), 0);
+}
+
+#[test]
+fn accept_undone_after_the_listener_is_gone_closes_the_connection() {
+    let mut w = World::new();
+    let l = w.listener("127.0.0.1:8000", 5);
+    let file = w.file(l);
+    let c = w.client(l);
+    let child = w.m.accept(w.now, file, 0).done().expect("a connection");
+    assert_eq!(w.close(l), Ok(()));
+    w.m.accept_undo(w.now, file, child.file);
+    w.settle();
+    assert_eq!(w.recv(c, 1, 0), Outcome::Done(Ok(vec![])));
+    assert_eq!(w.close(c), Ok(()));
+    assert_eq!(w.m.open_files(), 0);
+}
+
+#[test]
+fn accept_woken_for_nothing_goes_to_the_end_of_the_queue() {
+    let mut w = World::new();
+    let l = w.listener("127.0.0.1:8000", 50);
+    let (first, second) = (block(&mut w, l), block(&mut w, l));
+    w.client(l);
+    w.accept_now(l);
+    assert_eq!(w.ready(), [first]);
+    assert!(resume(&mut w, first).blocked().is_some());
+    w.client(l);
+    assert_eq!(w.ready(), [second]);
+    w.client(l);
+    assert_eq!(w.ready(), [first]);
 }

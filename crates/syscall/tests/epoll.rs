@@ -179,3 +179,16 @@ fn watch_tells_the_owner_of_the_machine_once_per_change() {
     w.m.poll_events(&mut events);
     assert_eq!(events, []);
 }
+
+#[test]
+fn epoll_wait_blocked_is_woken_by_a_member_that_is_ready_when_it_is_added() {
+    let mut w = World::new();
+    let (ep, fd) = (epoll(&mut w), w.tcp());
+    let b =
+        w.p.epoll_wait(&mut w.m, w.now, ep, 16, -1)
+            .blocked()
+            .expect("an empty set");
+    add(&mut w, ep, fd, EPOLLOUT);
+    assert_eq!(w.ready(), [b.ticket]);
+    assert_eq!(w.poll(ep), 0x41, "a set is readable itself");
+}

@@ -257,3 +257,17 @@ fn ioctl_of_other_kinds_is_enotty() {
         assert_eq!(w.m.ioctl(file, request), Err(Errno::ENOTTY));
     }
 }
+
+#[test]
+fn recv_waitall_cut_by_a_reset_returns_its_bytes_and_then_the_error() {
+    let mut w = World::new();
+    let (c, s) = w.pair();
+    assert_eq!(w.send(s, b"ab"), Outcome::Done(Ok(2)));
+    let t = w.recv(c, 5, MSG_WAITALL).blocked().expect("two of five");
+    let linger = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
+    assert_eq!(w.set(s, SOL_SOCKET, SO_LINGER, &linger), Ok(()));
+    assert_eq!(w.close(s), Ok(()));
+    assert_eq!(w.ready(), [t.ticket]);
+    assert_eq!(got(w.p.resume(&mut w.m, w.now, t.ticket)), b"ab");
+    assert_eq!(w.recv(c, 5, 0), Outcome::Done(Err(Errno::ECONNRESET)));
+}

@@ -6,7 +6,6 @@ use super::sockopt_socket::{kept, options, options_mut, push, tcp};
 use crate::file::FileId;
 use crate::machine::Machine;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 use hearken_abi::Errno;
 use hearken_abi::sock::*;
 use hearken_inet::{Instant, Opt};
@@ -36,13 +35,6 @@ fn lenient(value: &[u8]) -> bool {
     int(value).unwrap_or_else(|_| value.first().map_or(0, |b| i32::from(*b))) != 0
 }
 
-fn is_bound(m: &Machine, file: FileId) -> bool {
-    tcp(m, file).is_some_and(|t| {
-        let local = m.net(t.net).local_addr(t.socket);
-        local.port() != 0 || local.ip() != IpAddr::from([0u16; 8])
-    })
-}
-
 pub(crate) fn set(
     m: &mut Machine,
     now: Instant,
@@ -52,12 +44,8 @@ pub(crate) fn set(
 ) -> Result<(), Errno> {
     match name {
         IPV6_V6ONLY => {
-            let on = int(value)? != 0;
-            // Bound already (inet_num): the choice has been made.
-            if is_bound(m, file) {
-                return Err(Errno::EINVAL);
-            }
-            push(m, now, file, Opt::V6Only(on))?;
+            // EINVAL once a port is bound: the choice has been made.
+            push(m, now, file, Opt::V6Only(int(value)? != 0))?;
         }
         IPV6_FREEBIND => push(m, now, file, Opt::FreeBind(int(value)? != 0))?,
         IPV6_UNICAST_HOPS => {
