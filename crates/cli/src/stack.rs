@@ -23,10 +23,14 @@ pub(crate) fn run(run: args::Run) -> u8 {
 
 /// The answers of every run of this user, or of one. A named run that is not alive answers nothing.
 fn ask(run: Option<u32>, get: Get) -> Result<Vec<Answer>, Failure> {
-    let mut answers =
-        control::query_all(get).map_err(|e| format!("asking the runs of this user: {e}"))?;
-    answers.retain(|a| run.is_none_or(|pid| a.pid == pid));
-    Ok(answers)
+    let answers = match run {
+        None => control::query_all(get),
+        Some(pid) => match control::query(&control::socket_of(pid), get) {
+            Err(error) if control::has_ended(&error) => Ok(Vec::new()),
+            one => one.map(|answer| vec![answer]),
+        },
+    };
+    answers.map_err(|e| format!("asking the runs of this user: {e}").into())
 }
 
 /// The sockets of every run of this user, or of one.

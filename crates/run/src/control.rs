@@ -182,7 +182,24 @@ pub fn query(socket: &Path, get: Get) -> io::Result<Answer> {
     BufReader::new(stream)
         .take(256 << 20)
         .read_line(&mut answer)?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(serde_json::from_str(&answer)?)
+}
+
+/// The control socket of one run.
+pub fn socket_of(pid: u32) -> PathBuf {
+    directory().join(format!("{pid}.sock"))
+}
+
+/// Whether the error of a query says that the run has ended, before or while it was asked.
+pub fn has_ended(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
+    matches!(
+        error.kind(),
+        ConnectionRefused | NotFound | ConnectionReset | BrokenPipe | UnexpectedEof
+    )
 }
 
 /// Asks every run of this user; sockets that no run answers any more are removed.
@@ -194,8 +211,7 @@ pub fn query_all(get: Get) -> io::Result<Vec<Answer>> {
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
                 let _ = std::fs::remove_file(&path);
             }
-            // It ended just now.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) if has_ended(&e) => {}
             Err(e) => return Err(e),
         }
     }
