@@ -1,0 +1,9 @@
+//! Real programs under `hearken run`. They need python3; the programs are those of `tests/programs`.
+#![forbid(unsafe_code)]
+
+mod basics;
+mod common;
+mod demo;
+mod kill;
+mod load;
+mod queue;

@@ -1,0 +1,249 @@
+"""Programs that know nothing of Hearken: one mode each, carried by the tests of `hearken run`."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def server(port, backlog, host="0.0.0.0"):
+    listener = socket.socket()
+    listener.bind((host, int(port)))
+    listener.listen(int(backlog))
+    say("listening", *listener.getsockname())
+    return listener
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def never_accept(port, backlog):
+    """listen and nothing else."""
+    keep = server(port, backlog)
+    while True:
+        signal.pause()
+
+
+def rebind(port, times):
+    """Close a listener and bind its port again."""
+    for turn in range(int(times)):
+        listener = socket.socket()
+        try:
+            listener.bind(("127.0.0.1", int(port)))
+            listener.listen(5)
+        except OSError as error:
+            say("turn", turn, errno.errorcode[error.errno])
+            sys.exit(1)
+        listener.close()
+    say("rebound", times)
+
+
+def connect(host, port):
+    """Connect once and say how it ended."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    client = socket.socket(family)
+    error = client.connect_ex((host, int(port)))
+    say("connect", errno.errorcode.get(error, error))
+    if error == 0:
+        say("peer", *client.getpeername()[:2])
+
+
+def echo(port, count):
+    """Say the peer of each of `count` clients and send back what it sends."""
+    family = socket.AF_INET6
+    listener = socket.socket(family)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.bind(("::", int(port)))
+    listener.listen(16)
+    say("listening", *listener.getsockname()[:2])
+    for _ in range(int(count)):
+        client, peer = listener.accept()
+        say("accepted", peer[0], peer[1], *client.getpeername()[:2])
+        while data := client.recv(65536):
+            client.sendall(data)
+        client.close()
+
+
+def prefork(port, workers):
+    """`workers` processes accept from one listener; each client is told who served it."""
+    listener = server(port, 128)
+    for _ in range(int(workers)):
+        pid = os.fork()
+        if pid == 0:
+            while True:
+                client, _ = listener.accept()
+                client.sendall(b"%d\n" % os.getpid())
+                client.close()
+        say("worker", pid)
+    while True:
+        try:
+            pid, _ = os.wait()
+            say("gone", pid)
+        except ChildProcessError:
+            return
+
+
+def alarm(port, count):
+    """Accept `count` clients while SIGALRM interrupts every millisecond."""
+    alarms = 0
+
+    def on_alarm(_signal, _frame):
+        nonlocal alarms
+        alarms += 1
+
+    listener = server(port, 128)
+    signal.signal(signal.SIGALRM, on_alarm)
+    before = descriptors()
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    for served in range(int(count)):
+        client, _ = listener.accept()
+        client.sendall(b"x")
+        client.close()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    say("served", served + 1, "alarms", alarms, "descriptors", before, descriptors())
+
+
+def hold(port, count):
+    """Accept `count` clients and keep them all; then echo one byte to each."""
+    listener = server(port, 4096)
+    clients = [listener.accept()[0] for _ in range(int(count))]
+    say("held", len(clients))
+    for client in clients:
+        client.sendall(client.recv(1))
+    say("answered", len(clients))
+    signal.pause()
+
+
+def many(port, processes, connects, backlog):
+    """`processes` children connect `connects` times each; count what was served and what was refused."""
+    listener = server(port, backlog)
+    children = []
+    for _ in range(int(processes)):
+        pid = os.fork()
+        if pid == 0:
+            listener.close()
+            bad = 0
+            for _ in range(int(connects)):
+                client = socket.socket()
+                try:
+                    client.connect(("127.0.0.1", int(port)))
+                    if client.recv(1) != b"x":
+                        bad += 1
+                except OSError:
+                    bad += 1
+                client.close()
+            os._exit(min(bad, 255))
+        children.append(pid)
+    for served in range(int(processes) * int(connects)):
+        client, _ = listener.accept()
+        client.sendall(b"x")
+        client.close()
+    failed = sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0 for pid in children)
+    say("served", served + 1, "children that failed", failed)
+
+
+def pour(port, size):
+    """Send `size` bytes to the first client; then wait for the next, and say which were done."""
+    listener = server(port, 16)
+    block = bytes(1 << 20)
+    while True:
+        client, _ = listener.accept()
+        left = int(size)
+        try:
+            while left:
+                left -= client.send(block[: min(left, len(block))])
+            say("poured", size)
+        except OSError as error:
+            say("stopped", errno.errorcode[error.errno])
+        client.close()
+
+
+def load(port, marker):
+    """Connect and serve for ever, over fork; `marker` is what the test finds leftovers by."""
+    listener = server(port, 64)
+    if os.fork() == 0:
+        while True:
+            client, _ = listener.accept()
+            client.sendall(client.recv(100))
+            client.close()
+    while True:
+        client = socket.create_connection(("127.0.0.1", int(port)))
+        client.sendall(b"load")
+        if client.recv(100) != b"load":
+            sys.exit(3)
+        client.close()
+
+
+def proc_net_tcp(port):
+    """What /proc/net/tcp says while a listener is open."""
+    keep = server(port, 5)
+    with open("/proc/net/tcp") as table:
+        say("rows", len(table.readlines()) - 1)
+    keep.close()
+
+
+def refusals():
+    """Calls that Linux would grant and that are refused here, and how."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    SYS_IO_URING_SETUP, IPPROTO_MPTCP, SO_ZEROCOPY = 425, 262, 60
+    result = libc.syscall(SYS_IO_URING_SETUP, 8, ctypes.create_string_buffer(120))
+    say("io_uring", result, errno.errorcode.get(ctypes.get_errno()))
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)
+        say("mptcp granted")
+    except OSError as error:
+        say("mptcp", errno.errorcode[error.errno])
+    stream = socket.socket()
+    try:
+        stream.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
+        say("zerocopy granted")
+    except OSError as error:
+        say("zerocopy", errno.errorcode[error.errno])
+
+
+def udp(host):
+    """Send a datagram to somewhere else."""
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sender.sendto(b"x", (host, 9))
+        say("udp sent")
+    except OSError as error:
+        say("udp", errno.errorcode[error.errno])
+
+
+def write_after_reset(port):
+    """Write after the client has reset the connection; then say each errno in turn."""
+    import select
+
+    listener = server(port, 5)
+    client, _ = listener.accept()
+    poll = select.poll()
+    poll.register(client, 0)
+    while not poll.poll(1000):
+        pass
+    for turn in range(2):
+        try:
+            client.send(b"x")
+            say("write", turn, "sent")
+        except OSError as error:
+            say("write", turn, errno.errorcode[error.errno])
+
+
+def status(code):
+    """End with this status, or by this signal when it is negative."""
+    if int(code) < 0:
+        os.kill(os.getpid(), -int(code))
+        time.sleep(10)
+    sys.exit(int(code))
+
+
+globals()[sys.argv[1]](*sys.argv[2:])
