@@ -31,7 +31,6 @@ fn named_paths(text: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "until the files of the walk have landed"]
 fn documents_name_only_files_that_exist() {
     let root = root();
     let mut missing = Vec::new();
