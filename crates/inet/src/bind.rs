@@ -166,7 +166,9 @@ pub(crate) fn pick_port(sh: &mut Shared, slot: u32, ip: IpAddr) -> Option<u16> {
     None
 }
 
-/// Looks at every second port of `from..to`, those at a distance of `parity` from `from`, beginning at a drawn one.
+/// Looks at every second port of `from..to`, those at a distance of `parity` from `from`, beginning at a drawn one. The
+/// size of the range counts as the even number under it, so that one port of an odd range may be left out, as in
+/// Linux: docs/linux/autobind-odd-range.md.
 pub(crate) fn search(
     from: u32,
     to: u32,
@@ -174,9 +176,14 @@ pub(crate) fn search(
     parity: u32,
     mut free: impl FnMut(u16) -> bool,
 ) -> Option<u16> {
-    let n = (to - from + 1 - parity) / 2;
-    (0..n)
-        .map(|i| (from + parity + (start % n + i) % n * 2) as u16)
+    let size = to - from;
+    let even = if size > 1 { size & !1 } else { size };
+    let first = ((start % even.max(1)) & !1) + parity;
+    (0..even)
+        .step_by(2)
+        .map(|i| first + i)
+        .map(|at| if at >= size { at - even } else { at })
+        .map(|at| (from + at) as u16)
         .find(|&p| free(p))
 }
 
@@ -187,13 +194,7 @@ mod tests {
 
     #[test]
     fn search_visits_each_port_of_its_parity_once() {
-        for (from, to, parity) in [
-            (10, 20, 1),
-            (10, 21, 0),
-            (10, 11, 0),
-            (10, 11, 1),
-            (10, 12, 1),
-        ] {
+        for (from, to, parity) in [(10, 20, 1), (10, 20, 0), (10, 12, 0), (10, 12, 1)] {
             let mut seen = Vec::new();
             assert_eq!(
                 search(from, to, 7, parity, |p| {
@@ -206,5 +207,25 @@ mod tests {
             let want: Vec<u32> = (from..to).filter(|p| (p - from) % 2 == parity).collect();
             assert_eq!(seen, want, "{from}..{to} parity {parity}");
         }
+    }
+
+    #[test]
+    fn search_in_an_odd_range_leaves_one_port_out() {
+        let visited = |size: u32, start| {
+            let mut seen = Vec::new();
+            for parity in [1, 0] {
+                search(10, 10 + size, start, parity, |p| {
+                    seen.push(p - 10);
+                    false
+                });
+            }
+            seen.sort_unstable();
+            seen.dedup();
+            seen
+        };
+        assert_eq!(visited(1, 7), [0]);
+        assert_eq!(visited(3, 7), [0, 1]);
+        assert_eq!(visited(5, 4), [0, 1, 2, 3]);
+        assert_eq!(visited(5, 6), [1, 2, 3, 4]);
     }
 }

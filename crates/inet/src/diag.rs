@@ -118,6 +118,9 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
         state: TcpState::Close as u8,
         snd_cwnd: 10,
         reordering: 3,
+        // No pacing, so no bound.
+        pacing_rate: u64::MAX,
+        max_pacing_rate: u64::MAX,
         ..TcpInfo::default()
     };
     let Some(s) = net.sh.sockets.get(slot) else {

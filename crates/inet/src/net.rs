@@ -240,6 +240,7 @@ impl Net {
             device: None,
             max_ack_backlog: backlog,
             half_open: 0,
+            young: 0,
             queue: VecDeque::new(),
             held: true,
             cookies_until: Instant(0),

@@ -181,9 +181,9 @@ pub(crate) fn to_listener<F: Side>(
     let f = p.header.flags;
     if f.contains(Flags::ACK) {
         if f.contains(Flags::SYN) || f.contains(Flags::RST) {
-            // No cookie comes back with these; a listener's reset does not copy the TOS (LINUX.md 66, 71).
+            // No cookie comes back with these.
             sh.drop_packet(DropReason::TcpFlags);
-            return reset_for(sh, p, 0);
+            return reply_reset(sh, p);
         }
         cookie_check(half, sh, now, l, p);
     } else if f.contains(Flags::RST) || !f.contains(Flags::SYN) || f.contains(Flags::FIN) {
@@ -199,16 +199,12 @@ pub(crate) fn to_listener<F: Side>(
 
 /// Answers a segment with the reset that RFC 9293 3.5.2 builds from it; never a reset, never to a broadcast.
 pub(crate) fn reply_reset<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) {
-    reset_for(sh, p, p.tos);
-}
-
-pub(crate) fn reset_for<F: Side>(sh: &mut Shared, p: &Packet<'_, F>, tos: u8) {
     if p.header.flags.contains(Flags::RST) || !p.unicast {
         return;
     }
     let seq = p.header.flags.contains(Flags::ACK).then_some(p.seg.ack);
     let out = sh.routing.towards(F::to_ip(p.src)).unwrap_or(p.iface);
-    tcp_output::reset::<F>(sh, out, &p.tuple(), seq, p.seg.end(), tos);
+    tcp_output::reset::<F>(sh, out, &p.tuple(), seq, p.seg.end(), p.tos);
 }
 
 /// Carries out what a step of connection `slot` meant.

@@ -41,6 +41,8 @@ pub struct RequestSock<F: Family> {
     pub num_timeout: u8,
     /// SYN-ACKs sent again so far.
     pub num_retrans: u8,
+    /// When the last SYN-ACK was sent, in milliseconds after `sent_us`; [`u16::MAX`] for that or later.
+    pub last_sent_ms: u16,
 }
 
 impl<F: Family> RequestSock<F> {
@@ -70,6 +72,27 @@ impl<F: Family> RequestSock<F> {
     /// Ours.
     pub const fn rcv_wscale(&self) -> u8 {
         self.wscales >> 4
+    }
+    /// When `sent_us` was, in milliseconds of the clock that timestamps show.
+    fn first_sent_ms(&self, now: Instant) -> u32 {
+        let now_us = now.0 / 1000;
+        let ago = (now_us as u32).wrapping_sub(self.sent_us);
+        (now_us.wrapping_sub(u64::from(ago)) / 1000) as u32
+    }
+    /// Notes that a SYN-ACK leaves now.
+    pub fn sent(&mut self, now: Instant) {
+        let after = now.millis32().wrapping_sub(self.first_sent_ms(now));
+        self.last_sent_ms = after.min(u32::from(u16::MAX)) as u16;
+    }
+    /// Whether one of our SYN-ACKs may have carried this timestamp; 0 is taken as none (Linux `tcp_check_req`, 6.18:
+    /// between the first one's and the last one's; docs/linux/half-open-timestamp-echo.md).
+    pub fn echoes(&self, now: Instant, ecr: u32) -> bool {
+        let since = ecr.wrapping_sub(self.first_sent_ms(now).wrapping_add(self.ts_off));
+        let last = match self.last_sent_ms {
+            u16::MAX => u32::MAX >> 1,
+            ms => u32::from(ms),
+        };
+        ecr == 0 || since <= last
     }
     /// The sequence number that the peer must send next.
     pub fn rcv_nxt(&self) -> Seq {

@@ -112,6 +112,7 @@ sysctls! {
     tcp_sack: u8 = "net.ipv4.tcp_sack", 0;
     tcp_dsack: u8 = "net.ipv4.tcp_dsack", 0;
     tcp_window_scaling: u8 = "net.ipv4.tcp_window_scaling", 0;
+    tcp_rto_max_ms: u32 = "net.ipv4.tcp_rto_max_ms", 0;
     tcp_min_snd_mss: u32 = "net.ipv4.tcp_min_snd_mss", 0;
     tcp_fin_timeout: u32 = "net.ipv4.tcp_fin_timeout", 0;
     tcp_keepalive_time: u32 = "net.ipv4.tcp_keepalive_time", 0;

@@ -65,6 +65,7 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
     // What must not come from a wire (RFC 1122 3.2.1.3; LINUX.md 68).
     let martian = src.is_multicast()
         || src.is_broadcast()
+        || src.octets()[0] == 0 && !dst.is_broadcast()
         || !on_lo
             && (src.is_loopback()
                 || dst.is_loopback()
@@ -118,7 +119,6 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
     let any_local = sh.iface(iface).is_some_and(|i| i.any_local);
     let on_lo = iface == IfaceId::LO;
     let martian = src.is_multicast()
-        || src.to_ipv4_mapped().is_some()
         || dst.to_ipv4_mapped().is_some()
         || !on_lo && (src.is_loopback() || dst.is_loopback());
     if martian {

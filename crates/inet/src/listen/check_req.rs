@@ -77,10 +77,14 @@ pub(crate) fn check_req<F: Side>(
         let (seq, end) = (p.seg.seq, p.seg.end());
         seq == left || end.after(left) && seq.before(right) || seq == right && seq == end
     };
-    if paws || !in_window {
+    let foreign_echo = timestamp.is_some_and(|(_, ecr)| !req.echoes(now, ecr));
+    if paws || foreign_echo || !in_window {
         if paws {
             sh.mib.inc(Counter::PawsEstab);
             sh.drop_packet(DropReason::TcpRfc7323Paws);
+        } else if foreign_echo {
+            sh.mib.inc(Counter::TsEcrRejected);
+            sh.drop_packet(DropReason::TcpRfc7323Tsecr);
         } else {
             sh.drop_packet(DropReason::TcpInvalidSequence);
         }
@@ -225,11 +229,15 @@ pub(super) fn create_child<F: Side>(
     half.reqs.remove(slot);
     if let Some(l) = sh.listeners.get_mut(req.listener) {
         l.half_open -= 1;
+        l.young -= u32::from(req.num_timeout == 0);
     }
     accept_queue::add(half, sh, now, req.listener, conn, socket);
     let Some(c) = half.conns.get_mut(conn) else {
         return;
     };
+    if p.seg.end() == p.seg.seq {
+        sh.mib.inc(Counter::TcpPureAcks);
+    }
     let fx = c.tcb.input(&mut sh.ctx(now), &p.seg);
     after(half, sh, now, conn, fx, Some(p));
 }

@@ -73,6 +73,11 @@ pub(crate) fn conn_request<F: Side>(
     if !p.unicast {
         return sh.drop_at_listener(DropReason::IpInvalidDest);
     }
+    if F::V6 && F::to_ip(p.src).to_canonical().is_ipv4() {
+        // tcp_v6_conn_request (6.18): IPv6 lets a mapped source through, its SYN ends here (LINUX.md 68).
+        sh.mib.inc(Counter::Ip6InHdrErrors);
+        return sh.drop_packet(DropReason::IpInvalidSource);
+    }
     let Some(listener) = sh.listeners.get(l) else {
         return;
     };
@@ -209,6 +214,7 @@ fn request<F: Side>(
         wscales: wscale.map_or(0, |w| w.min(14)) | scale << 4,
         num_timeout: 0,
         num_retrans: 0,
+        last_sent_ms: 0,
     })
 }
 
@@ -218,6 +224,7 @@ fn hash<F: Side>(half: &mut Half<F>, sh: &mut Shared, req: RequestSock<F>) -> u3
     half.hash(&sh.secrets, &req.tuple, Entry::Request(slot));
     if let Some(listener) = sh.listeners.get_mut(req.listener) {
         listener.half_open += 1;
+        listener.young += 1;
     }
     slot
 }
@@ -264,6 +271,7 @@ pub(super) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     half.reqs.remove(slot);
     if let Some(l) = sh.listeners.of(r.listener, r.listener_gen) {
         l.half_open -= 1;
+        l.young -= u32::from(r.num_timeout == 0);
     }
 }
 
@@ -276,6 +284,7 @@ pub(crate) fn send_syn_ack<F: Side>(
 ) -> Option<Head> {
     let r = half.reqs.get_mut(slot)?;
     r.flags &= !RequestSock::<F>::TX_QUEUED;
+    r.sent(now);
     let r = *r;
     let socket = sh.listeners.of(r.listener, r.listener_gen)?.socket;
     let shape = shape(sh, socket);
@@ -318,6 +327,23 @@ pub(super) fn syn_ack_header<F: Side>(
     }
 }
 
+/// How often a SYN-ACK is sent again when the queue is more than half full: one time less for each doubling by which
+/// those that were sent again outnumber the young, but twice at least (LINUX.md 58).
+fn shed(retries: u8, len: u32, limit: u32, young: u32) -> u8 {
+    if u64::from(len) * 2 <= u64::from(limit.max(8)) {
+        return retries;
+    }
+    let (mut retries, mut young) = (retries, u64::from(young) * 2);
+    while retries > 2 && young <= u64::from(len) {
+        retries -= 1;
+        young *= 2;
+        if young == 0 {
+            return 2;
+        }
+    }
+    retries
+}
+
 /// The timer of a request: once more, or never again (LINUX.md 55, 56).
 pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) {
     let Some(r) = half.reqs.get_mut(slot) else {
@@ -331,15 +357,22 @@ pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: I
     if r.has(RequestSock::<F>::HELD) {
         return remove(half, sh, slot);
     }
+    let (len, limit, young) = (l.half_open, l.max_ack_backlog, l.young);
     let cnt = shape(sh, socket).syn_cnt;
     let retries = if cnt != 0 {
         cnt
     } else {
         sh.sysctls.tcp_synack_retries
     };
+    let retries = shed(retries, len, limit, young);
     sh.mib.inc(Counter::TcpTimeouts);
     if r.num_timeout >= retries {
         return remove(half, sh, slot);
+    }
+    if r.num_timeout == 0
+        && let Some(l) = sh.listeners.of(r.listener, r.listener_gen)
+    {
+        l.young -= 1;
     }
     r.num_timeout += 1;
     r.deadline = now + TIMEOUT_INIT * (1 << r.num_timeout.min(7));

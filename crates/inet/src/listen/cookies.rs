@@ -16,7 +16,7 @@ use crate::family::Side;
 use crate::hash::established::Half;
 use crate::hooks::Step;
 use crate::shared::Shared;
-use crate::tcp_input::{Packet, reset_for};
+use crate::tcp_input::{Packet, reply_reset};
 use crate::tcp_output::{self, Ends};
 
 /// How many minutes old a cookie may be (Linux's MAX_SYNCOOKIE_AGE).
@@ -113,7 +113,7 @@ pub(crate) fn check<F: Side>(
     let armed = sh.listeners.get(l).is_some_and(|l| now < l.cookies_until);
     if sh.sysctls.tcp_syncookies == 0 || !armed {
         sh.drop_packet(DropReason::TcpFlags);
-        return reset_for(sh, p, 0);
+        return reply_reset(sh, p);
     }
     let tuple = p.tuple();
     let (isn, rcv_isn) = (p.seg.ack - 1, p.seg.seq - 1);
@@ -132,7 +132,7 @@ pub(crate) fn check<F: Side>(
     let Some((mss, (flags, snd_wscale))) = options else {
         sh.mib.inc(Counter::SyncookiesFailed);
         sh.drop_packet(DropReason::TcpInvalidAckSequence);
-        return reset_for(sh, p, 0);
+        return reply_reset(sh, p);
     };
     sh.mib.inc(Counter::SyncookiesRecv);
     let Some(slot) = of_cookie(half, sh, now, l, p, (isn, rcv_isn)) else {

@@ -45,6 +45,8 @@ pub(crate) struct Listener {
     pub(crate) max_ack_backlog: u32,
     /// Half-open connections.
     pub(crate) half_open: u32,
+    /// Those of them whose SYN-ACK was not sent again by its timer.
+    pub(crate) young: u32,
     /// Completed ones, oldest first (`sk_ack_backlog` is the length): sockets nobody holds yet.
     pub(crate) queue: VecDeque<u32>,
     /// Each SYN waits for a verdict (`listen_any`).

@@ -62,6 +62,7 @@ pub(crate) fn listen_start(
         device: s.conf().device,
         max_ack_backlog: backlog,
         half_open: 0,
+        young: 0,
         queue: VecDeque::new(),
         held: false,
         cookies_until: Instant(0),

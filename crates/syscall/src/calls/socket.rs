@@ -91,12 +91,18 @@ impl Machine {
         let file = match wanted(cred, domain, ty, protocol)? {
             Wanted::Tcp(domain) => {
                 let socket = self.net_mut(net).socket(domain);
+                // Resolved when the socket is made (LINUX.md 126).
+                let txrehash = self.net(net).sysctl_get("net.core.txrehash");
+                let options = Options {
+                    txrehash: txrehash.is_ok_and(|v| v == "1"),
+                    ..Options::default()
+                };
                 let file = self.files.insert(OpenFile::new(
                     Kind::Tcp(TcpFile {
                         net,
                         socket,
                         domain,
-                        options: Options::default(),
+                        options,
                     }),
                     *cred,
                 ));

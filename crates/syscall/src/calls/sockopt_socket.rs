@@ -238,11 +238,15 @@ fn bind_to_device(m: &mut Machine, now: Instant, file: FileId, value: &[u8]) -> 
     if end == 0 {
         return push(m, now, file, Opt::BindToDevice(None));
     }
-    // Other names come when namespaces can tell them; an index works for every interface.
-    if &value[..end] != LO_NAME {
-        return Err(Errno::ENODEV);
-    }
-    push(m, now, file, Opt::BindToDevice(Some(IfaceId::LO)))
+    let t = tcp(m, file);
+    let name = core::str::from_utf8(&value[..end]).map_err(|_| Errno::ENODEV)?;
+    let iface = match t {
+        Some(t) => m.net(t.net).iface_by_name(name),
+        // A datagram socket has no namespace of ours; it knows lo.
+        None => (name.as_bytes() == LO_NAME).then_some(IfaceId::LO),
+    };
+    let iface = iface.ok_or(Errno::ENODEV)?;
+    push(m, now, file, Opt::BindToDevice(Some(iface)))
 }
 
 pub(crate) fn get(m: &mut Machine, file: FileId, name: i32, cap: usize) -> Result<Vec<u8>, Errno> {

@@ -9,6 +9,8 @@ use hearken_wire::Flags;
 
 /// Linux's `TCP_DELACK_MIN`: how long an ACK may wait for company.
 const DELACK: Duration = Duration::from_millis(40);
+/// One tick of the measured kernel's clock.
+const JIFFY: Duration = Duration::from_millis(4);
 /// Linux's `TCP_PAWS_24DAYS`, in milliseconds.
 const PAWS_24DAYS_MS: u32 = 24 * 24 * 3600 * 1000;
 
@@ -377,6 +379,7 @@ impl Tcb {
             return Effects::NONE;
         }
         self.rcv.nxt += grown;
+        self.xfer(cx).had_data = true;
         let now_ack = {
             let nxt = self.rcv.nxt;
             let holes = had_holes;
@@ -403,7 +406,18 @@ impl Tcb {
     /// The peer's FIN, in order.
     fn take_fin(&mut self, cx: &mut Ctx<'_>) -> Effects {
         self.rcv.nxt += 1;
-        self.flags |= Self::RCV_SHUT | Self::ACK_NOW;
+        let had_data = self.xfer.as_ref().is_some_and(|x| x.had_data);
+        if self.state == TcpState::Established && !had_data {
+            // Nothing came that would make ACKs quick, and no time between segments is known: the timer's next tick
+            // sends it (Linux 6.18: docs/linux/fin-ack-delay.md).
+            let at = cx.now + JIFFY;
+            let x = self.xfer(cx);
+            x.delack_at = x.delack_at.min(at);
+            self.rearm();
+        } else {
+            self.flags |= Self::ACK_NOW;
+        }
+        self.flags |= Self::RCV_SHUT;
         match self.state {
             TcpState::Established | TcpState::SynRecv => {
                 self.set_state(cx, TcpState::CloseWait);

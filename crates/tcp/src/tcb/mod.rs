@@ -242,6 +242,8 @@ pub struct Transfer {
     pub(crate) retries: u8,
     /// ACKs still to be sent at once after the start (Linux quick-ACK mode).
     pub(crate) quick: u8,
+    /// Data came in at some time.
+    pub(crate) had_data: bool,
     pub(crate) probe: bool,
 }
 
@@ -478,6 +480,7 @@ impl Tcb {
                 retries: 0,
                 // Linux `tcp_incr_quickack`: half a window of segments, sixteen at the most.
                 quick: (wnd / (2 * u32::from(rcv_mss.max(1)))).clamp(2, 16) as u8,
+                had_data: false,
                 probe: false,
             })
         })

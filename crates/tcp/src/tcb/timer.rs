@@ -2,9 +2,13 @@
 
 use super::{CaState, Ctx, Effects, SoError, Tcb};
 use crate::Instant;
-use crate::rtt::RTO_MAX;
 use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
+
+/// `net.ipv4.tcp_rto_max_ms`
+fn rto_max(cx: &Ctx<'_>) -> Duration {
+    Duration::from_millis(u64::from(cx.sysctls.tcp_rto_max_ms))
+}
 
 impl Tcb {
     /// Recomputes the earliest deadline.
@@ -83,7 +87,7 @@ impl Tcb {
         x.retries = x.retries.saturating_add(1);
         x.backoff = x.backoff.saturating_add(1);
         x.probe = true;
-        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(RTO_MAX);
+        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(rto_max(cx));
         Effects::NONE
     }
 
@@ -116,7 +120,7 @@ impl Tcb {
         }
         x.retries += 1;
         x.backoff = x.backoff.saturating_add(1);
-        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(RTO_MAX);
+        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(rto_max(cx));
         x.timed = None;
         if syn {
             self.flags |= Self::SYN_NOW;

@@ -6,15 +6,15 @@ use hearken_abi::Errno;
 use hearken_twin::{Ip, Peer, Twin};
 
 family_cases! {
-    accept_queue_holds_limit_plus_one differs "the ACK that completes counts no TCPPureAcks",
-    accept_queue_full_final_ack_is_dropped_and_request_kept differs "the ACK that completes counts no TCPPureAcks",
+    accept_queue_holds_limit_plus_one,
+    accept_queue_full_final_ack_is_dropped_and_request_kept,
     accept_queue_full_data_is_dropped_until_room,
     accept_queue_full_abort_on_overflow_resets,
     accept_queue_full_abort_on_overflow_syn_is_only_dropped,
     accept_order_is_handshake_completion,
     accept_queue_child_acks_data_and_fin,
     accept_queue_child_that_was_reset_is_accepted,
-    accept_queue_child_with_fin_is_close_wait differs "the ACK of a FIN is sent at once",
+    accept_queue_child_with_fin_is_close_wait,
     accept_queue_child_keeps_icmp_error,
     accept_options_set_between_syn_and_ack_reach_the_child,
     accept_options_set_after_handshake_do_not_reach_the_child,

@@ -10,7 +10,7 @@ family_cases! {
     syn_ack_header_fields_are_linux,
     syn_ack_does_not_copy_tos,
     rst_of_closed_port_copies_tos,
-    rst_of_listener_copies_tos differs "the RST of a listener has TOS 0",
+    rst_of_listener_copies_tos,
 }
 
 const SACK_OK: Opt = Opt::SackOk;
