@@ -57,7 +57,13 @@ impl Tcb {
         {
             self.grow(acked, flight_before);
         }
+        self.find_lost_retransmission(cx);
+        self.arm_reordering(cx.now);
         self.rearm_rto(cx, acked > 0);
+        if acked > 0 {
+            self.arm_probe(cx.now);
+            self.rearm();
+        }
         Some(fx)
     }
 
@@ -100,6 +106,7 @@ impl Tcb {
                 x.snd_sml = ack;
             }
             (x.retries, x.backoff) = (0, 0);
+            (x.probed, x.probe_tail) = (false, false);
         }
         if let Some(us) = sample {
             self.rtt.sample(us);
@@ -160,7 +167,13 @@ impl Tcb {
     }
 
     /// Enters, continues and leaves recovery.
-    fn recovery(&mut self, cx: &mut Ctx<'_>, acked: u32, fresh_sack: bool, maybe_dup: bool) {
+    pub(super) fn recovery(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        acked: u32,
+        fresh_sack: bool,
+        maybe_dup: bool,
+    ) {
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, u32::from(self.mss));
         let sack_ok = self.has(Self::SACK_OK);
         let Some(x) = &mut self.xfer else { return };

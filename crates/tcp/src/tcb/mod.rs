@@ -8,6 +8,7 @@
 mod ack;
 mod input;
 mod output;
+mod probe;
 mod timer;
 mod user;
 mod window;
@@ -214,6 +215,8 @@ pub struct Transfer {
     pub(crate) lost_edge: Seq,
     /// Retransmitted up to here in this recovery.
     pub(crate) high_rxt: Seq,
+    /// SND.NXT when the first hole was last sent again.
+    pub(crate) rxt_mark: Seq,
     /// End of the last segment below MSS that we sent (Minshall's Nagle).
     pub(crate) snd_sml: Seq,
     /// The segment being timed: its end, and when it left.
@@ -225,6 +228,9 @@ pub struct Transfer {
     /// Retransmission, or window probe.
     pub(crate) rto_at: Instant,
     pub(crate) delack_at: Instant,
+    /// Tail loss probe; end of the reordering window.
+    pub(crate) pto_at: Instant,
+    pub(crate) reo_at: Instant,
     pub(crate) keepalive_at: Instant,
     /// Growth of the receive buffer: bytes the program read since `drs_at`.
     pub(crate) drs_copied: u32,
@@ -245,6 +251,9 @@ pub struct Transfer {
     /// Data came in at some time.
     pub(crate) had_data: bool,
     pub(crate) probe: bool,
+    /// A tail loss probe is out, or is to be sent.
+    pub(crate) probed: bool,
+    pub(crate) probe_tail: bool,
 }
 
 /// The hot part: one connection at rest is this and its tuple.
@@ -460,12 +469,15 @@ impl Tcb {
                 recover: una,
                 lost_edge: una,
                 high_rxt: una,
+                rxt_mark: una,
                 snd_sml: una,
                 timed: None,
                 newest: None,
                 dsack: None,
                 rto_at: Instant::FAR,
                 delack_at: Instant::FAR,
+                pto_at: Instant::FAR,
+                reo_at: Instant::FAR,
                 keepalive_at: Instant::FAR,
                 drs_copied: 0,
                 drs_at: cx.now,
@@ -482,6 +494,8 @@ impl Tcb {
                 quick: (wnd / (2 * u32::from(rcv_mss.max(1)))).clamp(2, 16) as u8,
                 had_data: false,
                 probe: false,
+                probed: false,
+                probe_tail: false,
             })
         })
     }
@@ -508,7 +522,8 @@ impl Tcb {
         if let Some(x) = &mut self.xfer {
             x.send.clear(cx.pool);
             x.sacked.clear();
-            x.probe = false;
+            (x.probe, x.probe_tail) = (false, false);
+            (x.pto_at, x.reo_at) = (Instant::FAR, Instant::FAR);
             (x.rto_at, x.delack_at, x.keepalive_at) = (Instant::FAR, Instant::FAR, Instant::FAR);
         }
         self.timer_at = Instant::FAR;

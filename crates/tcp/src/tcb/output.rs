@@ -134,18 +134,25 @@ impl Tcb {
                 return Some(self.output_again(cx, seq, len, queued));
             }
         }
+        let probe = self
+            .xfer
+            .as_mut()
+            .is_some_and(|x| core::mem::take(&mut x.probe_tail));
         let next = self.snd.nxt;
         let sent = next - una;
         let fin_pending = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT);
-        if sent > queued {
-            return None;
+        let unsent = queued.saturating_sub(sent);
+        if probe && (unsent == 0 && !fin_pending || (una + self.snd.wnd).distance(next) < mss) {
+            let (seq, len) = self.tail();
+            return Some(self.output_again(cx, seq, len, queued));
         }
-        let unsent = queued - sent;
-        if unsent == 0 && !fin_pending {
+        if sent > queued || unsent == 0 && !fin_pending {
             return None;
         }
         let window = (una + self.snd.wnd).distance(next);
-        let allowed = window.min(budget.saturating_sub(pipe));
+        // A tail loss probe is not held back by the congestion window (RFC 8985 7.3).
+        let extra = if probe { mss } else { 0 };
+        let allowed = window.min(budget.saturating_sub(pipe).max(extra));
         let mut len = unsent.min(allowed);
         // Whole segments as long as there is more to come; a super-frame is cut at a multiple of MSS.
         let most = (room as u32 / mss * mss).max(mss);
@@ -223,6 +230,7 @@ impl Tcb {
         cx.mib
             .add(Counter::TcpOrigDataSent, u64::from(len.div_ceil(mss)));
         self.rearm_rto(cx, false);
+        self.arm_probe(now);
         self.finish(cx, seq, flags, offset, len, gso)
     }
 
@@ -238,15 +246,16 @@ impl Tcb {
         if offset + data == queued && data > 0 {
             flags |= Flags::PSH;
         }
+        let nxt = self.snd.nxt;
         if let Some(x) = &mut self.xfer {
-            x.high_rxt = seq + len;
+            x.high_rxt = x.high_rxt.max(seq + len);
+            x.rxt_mark = nxt;
             x.timed = None;
-            let c = if x.ca == CaState::Loss {
-                Counter::TcpSlowStartRetrans
-            } else {
-                Counter::TcpFastRetrans
-            };
-            cx.mib.inc(c);
+            match x.ca {
+                CaState::Loss => cx.mib.inc(Counter::TcpSlowStartRetrans),
+                CaState::Recovery => cx.mib.inc(Counter::TcpFastRetrans),
+                CaState::Open => {}
+            }
         }
         let gso = if data > mss { self.mss } else { 0 };
         cx.mib.add(

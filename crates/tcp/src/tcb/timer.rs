@@ -14,7 +14,8 @@ impl Tcb {
     /// Recomputes the earliest deadline.
     pub(super) fn rearm(&mut self) {
         self.timer_at = self.xfer.as_ref().map_or(Instant::FAR, |x| {
-            x.rto_at.min(x.delack_at).min(x.keepalive_at)
+            let probes = x.pto_at.min(x.reo_at);
+            x.rto_at.min(x.delack_at).min(x.keepalive_at).min(probes)
         });
     }
 
@@ -45,6 +46,12 @@ impl Tcb {
             x.keepalive_at =
                 cx.now + Duration::from_secs(u64::from(cx.sysctls.tcp_keepalive_intvl));
             fx |= self.on_keepalive(cx);
+        }
+        if self.xfer.as_ref().is_some_and(|x| x.reo_at <= cx.now) {
+            self.on_reordering(cx);
+        }
+        if self.xfer.as_ref().is_some_and(|x| x.pto_at <= cx.now) {
+            self.on_probe(cx);
         }
         if self.xfer.as_ref().is_some_and(|x| x.rto_at <= cx.now) {
             fx |= if self.snd.nxt == self.snd.una {
@@ -135,6 +142,7 @@ impl Tcb {
             x.sacked.clear();
         }
         x.ca = CaState::Loss;
+        (x.pto_at, x.reo_at) = (Instant::FAR, Instant::FAR);
         (x.recover, x.lost_edge, x.high_rxt) = (nxt, nxt, una);
         (x.dupacks, x.cwnd_cnt) = (0, 0);
         self.cwnd = 1;

@@ -1,0 +1,108 @@
+//! Losses that duplicate ACKs do not show: the tail loss probe (RFC 8985 7), a reordering window measured in time
+//! (after RFC 8985 6, without its clock per segment), and a retransmission that was lost itself. Linux's RACK will
+//! take the place of the latter two.
+
+use super::{CaState, Ctx, Tcb};
+use crate::Instant;
+use crate::seq::Seq;
+use core::time::Duration;
+use hearken_abi::Counter;
+
+/// Linux's TCP_TIMEOUT_MIN at 1000 Hz.
+const TIMEOUT_MIN: Duration = Duration::from_millis(2);
+/// Linux's TCP_RTO_MIN: what a lone segment's probe waits longer, for its ACK may be delayed.
+const LONE: Duration = Duration::from_millis(200);
+/// The smallest reordering window.
+const REO_MIN: Duration = Duration::from_millis(1);
+
+impl Tcb {
+    /// Starts the clock of the tail loss probe: two round trips after the last progress, one probe for each tail.
+    pub(super) fn arm_probe(&mut self, now: Instant) {
+        let flight = self.snd.nxt - self.snd.una;
+        let lone = flight <= u32::from(self.mss);
+        let srtt = Duration::from_micros(u64::from(self.rtt.srtt_us >> 3));
+        let Some(x) = &mut self.xfer else { return };
+        let may = flight > 0
+            && x.ca == CaState::Open
+            && x.sacked.is_empty()
+            && !x.probed
+            && srtt > Duration::ZERO;
+        x.pto_at = Instant::FAR;
+        if may {
+            let wait = 2 * srtt + if lone { LONE } else { TIMEOUT_MIN };
+            let at = now + wait;
+            if at < x.rto_at {
+                x.pto_at = at;
+            }
+        }
+    }
+
+    /// The tail went unanswered: send something that draws an ACK.
+    pub(super) fn on_probe(&mut self, cx: &mut Ctx<'_>) {
+        let rto = self.rtt.rto();
+        let Some(x) = &mut self.xfer else { return };
+        x.pto_at = Instant::FAR;
+        if x.ca != CaState::Open || !x.sacked.is_empty() {
+            return;
+        }
+        (x.probed, x.probe_tail) = (true, true);
+        x.rto_at = cx.now + rto;
+        cx.mib.inc(Counter::TcpLossProbes);
+    }
+
+    /// What the probe sends when no new data may leave: the last segment again.
+    pub(super) fn tail(&self) -> (Seq, u32) {
+        let len = (self.snd.nxt - self.snd.una).min(u32::from(self.mss));
+        (self.snd.nxt - len, len)
+    }
+
+    /// Something later than a hole has arrived: unless the hole fills within the reordering window, it is lost.
+    pub(super) fn arm_reordering(&mut self, now: Instant) {
+        let window = Duration::from_micros(u64::from(self.rtt.srtt_us >> 5)).max(REO_MIN);
+        let una = self.snd.una;
+        let Some(x) = &mut self.xfer else { return };
+        let holes = match x.sacked.iter().next_back() {
+            Some((a, _)) => (una + (a - x.una64) as u32).after(x.lost_edge),
+            None => false,
+        };
+        if !holes {
+            x.reo_at = Instant::FAR;
+        } else if x.reo_at == Instant::FAR {
+            x.reo_at = now + window;
+        }
+    }
+
+    /// The reordering window is over.
+    pub(super) fn on_reordering(&mut self, cx: &mut Ctx<'_>) {
+        let una = self.snd.una;
+        let Some(x) = &mut self.xfer else { return };
+        x.reo_at = Instant::FAR;
+        let highest = x
+            .sacked
+            .iter()
+            .next_back()
+            .map(|(a, _)| una + (a - x.una64) as u32);
+        let Some(edge) = highest else { return };
+        x.lost_edge = x.lost_edge.max(edge);
+        self.recovery(cx, 0, false, false);
+    }
+
+    /// What was sent after the first hole was sent again has arrived, but the hole is open: send it once more.
+    pub(super) fn find_lost_retransmission(&mut self, cx: &mut Ctx<'_>) {
+        let (una, mss) = (self.snd.una, u64::from(self.mss));
+        let Some(x) = &mut self.xfer else { return };
+        if x.ca == CaState::Open || x.high_rxt == una {
+            return;
+        }
+        let mark = x.una64 + u64::from(x.rxt_mark.distance(una));
+        if x.sacked
+            .iter()
+            .next_back()
+            .is_some_and(|(_, end)| end > mark + 2 * mss)
+        {
+            x.high_rxt = una;
+            x.rxt_mark = self.snd.nxt;
+            cx.mib.inc(Counter::TcpLostRetransmit);
+        }
+    }
+}
