@@ -210,8 +210,14 @@ pub(crate) fn set(
             push(m, now, file, Opt::BindToDevice(device.map(IfaceId)))?;
         }
         SO_BUF_LOCK => options_mut(m, file)?.buf_lock = int_in(value, 0, 3)?,
-        // -1 asks for the sysctl's value, which is 1.
-        SO_TXREHASH => options_mut(m, file)?.txrehash = int_in(value, -1, 1)? != 0,
+        SO_TXREHASH => {
+            // -1 asks for the sysctl's value.
+            let on = match int_in(value, -1, 1)? {
+                -1 => sysctl(m, file, "net.core.txrehash", 0, 1) != 0,
+                v => v == 1,
+            };
+            options_mut(m, file)?.txrehash = on;
+        }
         SO_RCVMARK => options_mut(m, file)?.rcv_mark = on,
         _ => return Err(Errno::ENOPROTOOPT),
     }
@@ -352,10 +358,8 @@ fn device_name(m: &Machine, file: FileId, cap: usize) -> Result<Vec<u8>, Errno> 
     if cap < IFNAMSIZ {
         return Err(Errno::EINVAL);
     }
-    let mut name = match device {
-        IfaceId::LO => LO_NAME.to_vec(),
-        IfaceId(_) => Vec::new(),
-    };
+    let name = tcp(m, file).and_then(|t| m.net(t.net).iface_name(device));
+    let mut name = name.map_or_else(Vec::new, |n| n.as_bytes().to_vec());
     name.push(0);
     Ok(name)
 }
