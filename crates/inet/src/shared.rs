@@ -126,6 +126,17 @@ impl Shared {
         }
     }
 
+    /// A packet, or super-frame, goes to a device.
+    pub(crate) fn count_out(&mut self, v6: bool) {
+        let (requests, transmits) = if v6 {
+            (Counter::Ip6OutRequests, Counter::Ip6OutTransmits)
+        } else {
+            (Counter::IpOutRequests, Counter::IpOutTransmits)
+        };
+        self.mib.inc(requests);
+        self.mib.inc(transmits);
+    }
+
     /// A stateless answer; beyond the ring's length it is dropped, counted.
     pub(crate) fn reply(&mut self, iface: IfaceId, packet: Vec<u8>) {
         let Some(i) = self.iface(iface) else { return };

@@ -37,7 +37,9 @@ pub(crate) fn poll<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &
         }
         if let Some(packet) = i.replies.pop_front() {
             tx.send(&TxMeta::default(), &packet, &[]);
+            let v6 = packet.first().is_some_and(|b| b >> 4 == 6);
             i.recycle(packet);
+            net.sh.count_out(v6);
             continue;
         }
         let Some(key) = i.queue.pop_front() else {
@@ -76,6 +78,7 @@ fn serve<F: Side, T: TxSink>(
         _ => None,
     };
     if let Some(mut h) = head {
+        sh.count_out(F::V6);
         let csum = h.seal(&[], tx.caps().csum);
         tx.send(
             &TxMeta {
@@ -163,6 +166,7 @@ fn segment<F: Side, T: TxSink>(
     let n = tcb.payload(o.offset, o.len, &mut slices);
     let body = &slices[..n];
     let csum = head.seal(body, caps.csum);
+    sh.count_out(F::V6);
     tx.send(
         &TxMeta {
             csum,

@@ -42,6 +42,14 @@ fn echo(target: &str, listen: &str) {
     assert_eq!(p.b.mib().get(Counter::TcpCurrEstab), 0);
     assert_eq!(p.a.mib().get(Counter::TcpCurrEstab), 0);
     assert_eq!(p.a.mib().get(Counter::TcpRetransSegs), 0);
+    let v6 = target.starts_with('[');
+    let (out, rx) = if v6 {
+        (Counter::Ip6OutRequests, Counter::Ip6InReceives)
+    } else {
+        (Counter::IpOutRequests, Counter::IpInReceives)
+    };
+    assert_eq!(p.a.mib().get(out), p.b.mib().get(rx));
+    assert_eq!(p.b.mib().get(out), p.a.mib().get(rx));
 }
 
 #[test]
