@@ -169,7 +169,7 @@ impl Net {
         }
         n
     }
-    /// What poll(2) would say of the socket now (LINUX.md 123).
+    /// What poll(2) would say of the socket now (docs/linux 123).
     pub fn readiness(&self, s: SocketId) -> Ready {
         self.sh
             .socket(s)
@@ -229,7 +229,7 @@ impl Net {
         self.sh.id(slot)
     }
     /// bind(2): takes an address and a port for an idle socket; port 0 lets the namespace choose one
-    /// (`ip_local_port_range`, LINUX.md 25 to 29). Linux `__inet_bind`, `inet_csk_get_port`.
+    /// (`ip_local_port_range`, docs/linux 25 to 29). Linux `__inet_bind`, `inet_csk_get_port`.
     pub fn bind(&mut self, s: SocketId, addr: SocketAddr, cred: &Cred) -> Result<(), BindError> {
         self.sh.socket(s).ok_or(BindError::NotFresh)?;
         bind::bind(&mut self.sh, s.slot, addr, cred)
@@ -265,7 +265,7 @@ impl Net {
         }
         s
     }
-    /// accept(2): takes the oldest completed connection, whatever has become of it meanwhile (LINUX.md 46 to 48). Never
+    /// accept(2): takes the oldest completed connection, whatever has become of it meanwhile (docs/linux 46 to 48). Never
     /// blocks. Linux `inet_csk_accept`.
     pub fn accept(&mut self, _now: Instant, s: SocketId) -> Result<Accepted, AcceptError> {
         listen::accept(self, s)
@@ -288,13 +288,13 @@ impl Net {
         connect::connect(self, now, s.slot, addr, cred)
     }
     /// connect(AF_UNSPEC): ends what there is, by a reset where a peer must hear of it, and makes the socket fresh. An
-    /// address or a port that the program chose stays bound (LINUX.md 7, 35, 36).
+    /// address or a port that the program chose stays bound (docs/linux 7, 35, 36).
     pub fn disconnect(&mut self, now: Instant, s: SocketId) {
         if self.sh.socket(s).is_some() {
             close::disconnect(self, now, s.slot);
         }
     }
-    /// shutdown(2): the FIN follows the last byte written; a listener stops listening (LINUX.md 33, 34).
+    /// shutdown(2): the FIN follows the last byte written; a listener stops listening (docs/linux 33, 34).
     pub fn shutdown(
         &mut self,
         now: Instant,

@@ -143,7 +143,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What an accepted child starts with: everything but these (LINUX.md 121, measured one by one).
+    /// What an accepted child starts with: everything but these (docs/linux 121, measured one by one).
     pub(crate) fn inherited(&self) -> Self {
         Self {
             priority: 0,

@@ -31,7 +31,7 @@ const LAST_RTO: i64 = 120;
 /// The congestion controls that may be chosen by name.
 const CONGESTION: [&[u8]; 2] = [b"reno", b"cubic"];
 
-/// TCP_DEFER_ACCEPT: how many SYN-ACK timeouts pass before so many seconds have (LINUX.md 89).
+/// TCP_DEFER_ACCEPT: how many SYN-ACK timeouts pass before so many seconds have (docs/linux 89).
 fn seconds_to_retransmits(seconds: i32) -> u8 {
     if seconds <= 0 {
         return 0;
@@ -91,7 +91,7 @@ pub(crate) fn set(
     match name {
         TCP_CONGESTION => return congestion(m, file, value),
         TCP_ULP => return name_of(value).and(Err(Errno::ENOENT)),
-        // Fast Open keys come with Fast Open; lengths are judged already (LINUX.md 100).
+        // Fast Open keys come with Fast Open; lengths are judged already (docs/linux 100).
         TCP_FASTOPEN_KEY if value.len() == 16 || value.len() == 32 => {
             return Err(Errno::EOPNOTSUPP);
         }
