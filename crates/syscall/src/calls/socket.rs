@@ -95,7 +95,7 @@ impl Machine {
                 let txrehash = self.net(net).sysctl_get("net.core.txrehash");
                 let options = Options {
                     txrehash: txrehash.is_ok_and(|v| v == "1"),
-                    ..Options::default()
+                    ..Options::new(domain)
                 };
                 let file = self.files.insert(OpenFile::new(
                     Kind::Tcp(TcpFile {
@@ -119,7 +119,7 @@ impl Machine {
                     domain,
                     kind,
                     protocol,
-                    options: Options::default(),
+                    options: Options::new(domain),
                 }),
                 *cred,
             )),
