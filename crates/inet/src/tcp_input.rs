@@ -138,7 +138,7 @@ fn signature_ok<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> bool {
     true
 }
 
-/// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: docs/linux 66, 67.
+/// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: LINUX.md 66, 67.
 pub(crate) fn to_listener<F: Side>(
     half: &mut Half<F>,
     sh: &mut Shared,
@@ -239,12 +239,12 @@ pub(crate) fn after<F: Side>(
     if owner != NONE && (fx.has(Effects::READ) || fx.has(Effects::WRITE)) {
         sh.mark(owner);
     }
-    if fx.has(Effects::TIME_WAIT) {
+    if fx.has(Effects::CLOSED) {
+        leave(half, sh, slot);
+    } else if fx.has(Effects::TIME_WAIT) {
         timewait::enter(half, sh, now, slot, false);
     } else if fx.has(Effects::FIN_WAIT2) {
         timewait::enter(half, sh, now, slot, true);
-    } else if fx.has(Effects::CLOSED) {
-        leave(half, sh, slot);
     } else {
         touch(half, sh, slot);
     }

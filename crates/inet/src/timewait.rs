@@ -75,6 +75,7 @@ pub(crate) fn enter<F: Side>(
             .binds
             .change(tw.bind, |h| (h.time_wait, h.listening) = (true, false));
         let w = half.tws.insert(TimeWaitSock { bind, ..tw });
+        sh.mib.inc(Counter::Tw);
         half.replace(
             &sh.secrets,
             &tuple,
@@ -146,7 +147,6 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
 
 /// Its time is up.
 pub(crate) fn expire<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
-    sh.mib.inc(Counter::Tw);
     remove(half, sh, slot);
 }
 
@@ -221,7 +221,7 @@ pub(crate) fn input<F: Side>(
     }
     let newer_ts = tstamp.is_some_and(|(v, _)| (v.wrapping_sub(w.ts_recent) as i32) > 0);
     if syn && !rst && !ack && !paws && (p.seg.seq.after(w.rcv_nxt) || newer_ts) {
-        // A new life of the same four-tuple; its ISN lies beyond all that was sent (docs/linux 76).
+        // A new life of the same four-tuple; its ISN lies beyond all that was sent (LINUX.md 76).
         let isn = w.snd_nxt + 65537;
         remove(half, sh, slot);
         return to_listener(half, sh, now, p, Some(isn));

@@ -102,6 +102,7 @@ sysctls! {
     tcp_max_syn_backlog: i32 = "net.ipv4.tcp_max_syn_backlog", 0;
     tcp_syncookies: u8 = "net.ipv4.tcp_syncookies", 0;
     tcp_syn_retries: u8 = "net.ipv4.tcp_syn_retries", 0;
+    tcp_syn_linear_timeouts: u8 = "net.ipv4.tcp_syn_linear_timeouts", 0;
     tcp_synack_retries: u8 = "net.ipv4.tcp_synack_retries", 0;
     tcp_retries2: u8 = "net.ipv4.tcp_retries2", 0;
     tcp_orphan_retries: u8 = "net.ipv4.tcp_orphan_retries", 0;
@@ -154,7 +155,7 @@ impl Sysctls {
         if n == 0 || n > want {
             return Err(SysctlError::Invalid);
         }
-        // docs/linux 32: reversed, zero, or below the privileged ports.
+        // LINUX.md 32: reversed, zero, or below the privileged ports.
         let [low, high] = next.ip_local_port_range;
         if low == 0 || low > high || low < next.ip_unprivileged_port_start {
             return Err(SysctlError::Invalid);

@@ -32,6 +32,11 @@ impl Tcb {
         let ack = seg.flags.contains(Flags::ACK);
         if ack && (seg.ack.at_or_before(self.snd.una) || seg.ack.after(self.snd.nxt)) {
             cx.drops.record(DropReason::TcpInvalidAckSequence);
+            // An earlier answer may have been lost: the SYN goes again soon (tcp_rcv_synsent_state_process, 6.18).
+            if let Some(x) = self.xfer.as_mut().filter(|x| x.retries == 0) {
+                x.rto_at = cx.now + JIFFY * 2;
+                self.rearm();
+            }
             return if seg.flags.contains(Flags::RST) {
                 Effects::NONE
             } else {
@@ -131,6 +136,9 @@ impl Tcb {
         }
         if seg.flags.contains(Flags::SYN) {
             // RFC 5961 4.2: never trust a SYN in a synchronized state.
+            if self.state == TcpState::Established {
+                cx.mib.inc(Counter::TcpInErrs);
+            }
             cx.mib.inc(Counter::TcpSynChallenge);
             cx.drops.record(DropReason::TcpInvalidSyn);
             self.challenge_ack(cx);
@@ -197,6 +205,9 @@ impl Tcb {
             cx.drops.record(reason);
             if !rst {
                 if seg.flags.contains(Flags::SYN) {
+                    if self.state == TcpState::Established {
+                        cx.mib.inc(Counter::TcpInErrs);
+                    }
                     cx.mib.inc(Counter::TcpSynChallenge);
                     self.challenge_ack(cx);
                 } else {

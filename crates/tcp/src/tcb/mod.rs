@@ -400,8 +400,8 @@ impl Tcb {
         t.set(Self::TSTAMP_OK, cx.sysctls.tcp_timestamps != 0);
         t.set(Self::SACK_OK, cx.sysctls.tcp_sack != 0);
         t.set(Self::WSCALE_OK, cx.sysctls.tcp_window_scaling != 0);
-        let seg = advmss - if t.has(Self::TSTAMP_OK) { 12 } else { 0 };
-        let (wnd, scale) = initial_window(cx.sysctls, rcvbuf, seg, t.has(Self::WSCALE_OK));
+        // Unlike a SYN-ACK's, a SYN's window takes no notice of timestamps (docs/linux/connect.md).
+        let (wnd, scale) = initial_window(cx.sysctls, rcvbuf, advmss, t.has(Self::WSCALE_OK));
         t.rcv.wnd = wnd;
         t.wscales = scale << 4;
         t.flags |= Self::SYN_NOW;

@@ -2,6 +2,7 @@
 
 use super::{CaState, Ctx, Effects, SoError, Tcb};
 use crate::Instant;
+use crate::rtt::TIMEOUT_INIT;
 use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 
@@ -100,7 +101,11 @@ impl Tcb {
 
     fn retry_limit(&self, cx: &Ctx<'_>) -> u8 {
         match (self.state, self.owner) {
-            (TcpState::SynSent, _) => cx.sysctls.tcp_syn_retries,
+            // The linear ones come on top (docs/linux/connect.md).
+            (TcpState::SynSent, _) => cx
+                .sysctls
+                .tcp_syn_retries
+                .saturating_add(cx.sysctls.tcp_syn_linear_timeouts),
             (TcpState::SynRecv, _) => cx.sysctls.tcp_synack_retries,
             // Linux `tcp_orphan_retries`: 0 stands for eight.
             (_, super::NONE) if cx.sysctls.tcp_orphan_retries == 0 => 8,
@@ -114,11 +119,19 @@ impl Tcb {
         let limit = self.retry_limit(cx);
         let (una, nxt, rto) = (self.snd.una, self.snd.nxt, self.rtt.rto());
         let syn = matches!(self.state, TcpState::SynSent | TcpState::SynRecv);
+        let linear = match self.state {
+            TcpState::SynSent => cx.sysctls.tcp_syn_linear_timeouts,
+            _ => 0,
+        };
         let Some(x) = &mut self.xfer else {
             return Effects::NONE;
         };
         cx.mib.inc(Counter::TcpTimeouts);
-        if x.retries >= limit {
+        // However many linear ones there are, a SYN ends when the doubled ones alone would have ended (retransmits_timed_out,
+        // 6.18; docs/linux/connect.md). Until data moves, `drs_at` is when the SYN was made.
+        let too_long = self.state == TcpState::SynSent
+            && cx.now >= x.drs_at + TIMEOUT_INIT * ((2 << cx.sysctls.tcp_syn_retries.min(30)) - 1);
+        if x.retries >= limit || too_long {
             cx.mib.inc(Counter::TcpAbortOnTimeout);
             if syn {
                 cx.mib.inc(Counter::TcpAttemptFails);
@@ -126,7 +139,7 @@ impl Tcb {
             return self.done(cx, Some(SoError::TimedOut));
         }
         x.retries += 1;
-        x.backoff = x.backoff.saturating_add(1);
+        x.backoff = x.backoff.saturating_add(u8::from(x.retries > linear));
         x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(rto_max(cx));
         x.timed = None;
         if syn {
