@@ -196,7 +196,7 @@ pub struct DiagRow {
     pub state: TcpState,
     /// Our end.
     pub local: SocketAddr,
-    /// The peer, 0.0.0.0:0 or [::]:0 when there is none.
+    /// The peer, `0.0.0.0:0` or `[::]:0` when there is none.
     pub peer: SocketAddr,
     /// Bytes unread; of a listener, connections that wait.
     pub rx_queue: u32,

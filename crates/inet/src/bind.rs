@@ -10,7 +10,7 @@ use crate::hash::bind::Holder;
 use crate::shared::Shared;
 use crate::socket::{Phase, Socket, SsState};
 
-/// bind(2): the checks in Linux's order (LINUX.md 15, 30, 105 to 108).
+/// bind(2): the checks in Linux's order (docs/linux 15, 30, 105 to 108).
 pub(crate) fn bind(
     sh: &mut Shared,
     slot: u32,
@@ -117,7 +117,7 @@ pub(crate) fn set_listening(sh: &mut Shared, slot: u32, on: bool) {
     change(sh, slot, |h| h.listening = on);
 }
 
-/// Changes what conflicts hang on while the port stays taken: an option was set after bind (LINUX.md 12).
+/// Changes what conflicts hang on while the port stays taken: an option was set after bind (docs/linux 12).
 pub(crate) fn change(sh: &mut Shared, slot: u32, f: impl FnOnce(&mut Holder)) {
     if let Some(s) = sh.sockets.get_mut(slot)
         && s.bind != NONE
@@ -126,7 +126,7 @@ pub(crate) fn change(sh: &mut Shared, slot: u32, f: impl FnOnce(&mut Holder)) {
     }
 }
 
-/// Gives the port back. getsockname goes on reporting it (LINUX.md 35).
+/// Gives the port back. getsockname goes on reporting it (docs/linux 35).
 pub(crate) fn release(sh: &mut Shared, slot: u32) {
     if let Some(s) = sh.sockets.get_mut(slot) {
         sh.binds.release(core::mem::replace(&mut s.bind, NONE));
@@ -134,7 +134,7 @@ pub(crate) fn release(sh: &mut Shared, slot: u32) {
 }
 
 /// A free port for bind(0) or the autobind of listen(), by a start drawn from the seed: odd distances from the low end
-/// of the range first, and with SO_REUSEADDR the lower half first (LINUX.md 25 to 28).
+/// of the range first, and with SO_REUSEADDR the lower half first (docs/linux 25 to 28).
 pub(crate) fn pick_port(sh: &mut Shared, slot: u32, ip: IpAddr) -> Option<u16> {
     let mut h = holder(sh, slot, SocketAddr::new(ip, 0))?;
     let reuse_addr = h.reuse_addr;

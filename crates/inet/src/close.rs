@@ -17,7 +17,7 @@ use crate::socket::{Phase, SsState, unspecified};
 use crate::tcp_input::{after, leave, touch};
 use crate::tcp_output::{self, Ends};
 
-/// shutdown(2) (Linux `inet_shutdown`; LINUX.md 9, 33, 34).
+/// shutdown(2) (Linux `inet_shutdown`; docs/linux 9, 33, 34).
 pub(crate) fn shutdown(
     net: &mut Net,
     now: Instant,
@@ -153,7 +153,7 @@ fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32, out: Opti
     tcp_output::reply::<F>(sh, iface, &ends, &header);
 }
 
-/// connect(AF_UNSPEC) (Linux `tcp_disconnect`; LINUX.md 7, 36): CLOSE and fresh again; what the program chose of its
+/// connect(AF_UNSPEC) (Linux `tcp_disconnect`; docs/linux 7, 36): CLOSE and fresh again; what the program chose of its
 /// binding stays.
 pub(crate) fn disconnect(net: &mut Net, now: Instant, slot: u32) {
     let Some(s) = net.sh.sockets.get(slot) else {
@@ -220,7 +220,7 @@ impl Net {
         }
     }
 
-    /// A child that nobody accepted: reset, and gone (LINUX.md 39).
+    /// A child that nobody accepted: reset, and gone (docs/linux 39).
     pub(crate) fn reset_and_free(&mut self, now: Instant, slot: u32) {
         self.with_conn(slot, AbortConn { now });
         self.detach(slot);

@@ -109,7 +109,7 @@ fn open<F: Side>(
         }
         (local.port(), sh.binds.change(bound, |h| h.addr = addr))
     } else {
-        // Even distances first: odd ones are left to bind(0) (LINUX.md 25, 31).
+        // Even distances first: odd ones are left to bind(0) (docs/linux 25, 31).
         let [low, high] = sh.sysctls.ip_local_port_range.map(u32::from);
         let start = sh.secrets.draw() as u32;
         let free = |p: u16| {

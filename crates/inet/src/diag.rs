@@ -112,7 +112,7 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
     }
 }
 
-/// TCP_INFO (Linux `tcp_get_info`): of a listener the two queue figures and constants (LINUX.md 124).
+/// TCP_INFO (Linux `tcp_get_info`): of a listener the two queue figures and constants (docs/linux 124).
 pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
     let mut i = TcpInfo {
         state: TcpState::Close as u8,

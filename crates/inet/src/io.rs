@@ -83,7 +83,7 @@ impl Net {
         .unwrap_or(Err(SendError::Pipe))
     }
 
-    /// poll(2)'s view (LINUX.md 123).
+    /// poll(2)'s view (docs/linux 123).
     pub(crate) fn ready(&self, slot: u32) -> Ready {
         let Some(s) = self.sh.sockets.get(slot) else {
             return Ready::NONE;

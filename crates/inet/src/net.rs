@@ -57,7 +57,8 @@ impl Net {
 }
 
 impl Net {
-    /// Makes a namespace with `lo` up.
+    /// Makes a namespace with `lo` up (127.0.0.1/8, ::1/128, MTU 65536) and no socket. Two namespaces made of the same
+    /// configuration and given the same calls send the same bytes.
     pub fn new(config: Config) -> Self {
         let mut sh = Shared::new(&config.seed, config.sysctls, config.hooks);
         sh.ifaces.push(Iface::new("lo", 65536));
@@ -70,7 +71,7 @@ impl Net {
         net.add_addr(IfaceId::LO, Ipv6Addr::LOCALHOST.into(), 128);
         net
     }
-    /// Adds an interface without addresses.
+    /// Adds an interface that carries IP packets of at most `mtu` bytes. It has no address and no route.
     pub fn add_iface(&mut self, name: &str, mtu: u32) -> IfaceId {
         self.sh.ifaces.push(Iface::new(name, mtu));
         IfaceId((self.sh.ifaces.len() - 1) as u16)
@@ -96,31 +97,35 @@ impl Net {
             .position(|i| i.name == name)
             .map(|i| IfaceId(i as u16))
     }
-    /// Adds a local address and the route to its network.
+    /// Adds a local address and the route to its network of `prefix` bits (0..=32, or 0..=128).
     pub fn add_addr(&mut self, iface: IfaceId, addr: IpAddr, prefix: u8) {
         self.sh.routing.add_addr(iface, addr, prefix);
     }
-    /// Adds a route.
+    /// Adds a route to `dst/prefix` by `iface`. The longest prefix wins; among equal ones the first.
     pub fn add_route(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId) {
         self.sh.routing.add_route(dst, prefix, iface);
     }
-    /// Every destination that arrives here counts as local.
+    /// From now on every destination that arrives by `iface` counts as local (a gateway's side; Linux TPROXY with
+    /// `ip route add local default`).
     pub fn set_any_local(&mut self, iface: IfaceId) {
         if let Some(i) = self.sh.iface(iface) {
             i.any_local = true;
         }
     }
-    /// Takes a batch of packets.
+    /// Takes a batch of packets in the order in which they came. A batch, and the same packets one by one, have the same
+    /// effect. What a packet is wrong in is counted ([`Net::mib`], [`Net::drops`]); nothing a peer sends panics.
     pub fn handle_frames(&mut self, now: Instant, iface: IfaceId, frames: &[RxFrame<'_>]) {
         for frame in frames {
             ip::input::input(self, now, iface, frame);
         }
     }
-    /// Runs expired timers.
+    /// Runs the timers that are due at `now`. Needed when [`Net::poll_timeout`] is not later than `now`; a call before
+    /// that does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         transmit::timeout(self, now);
     }
-    /// Hands out what must leave by `iface`.
+    /// Gives `tx` what must leave by `iface`: finished answers first, then each connection in turn. Returns when nothing
+    /// is left, or when the sink has no room; then call again once it has.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
@@ -129,15 +134,17 @@ impl Net {
     ) -> Progress {
         transmit::poll(self, now, iface, tx)
     }
-    /// Runs the inner loopback queue within a budget; true if more waits.
+    /// Moves what waits on `lo`, at most 256 packets. True if more waits: call again. To be called after every other
+    /// call, before [`Net::poll_transmit`].
     pub fn poll_lo(&mut self, now: Instant) -> bool {
         transmit::poll_lo(self, now)
     }
-    /// The next deadline.
+    /// The next deadline, `None` when no timer runs. It may be earlier than any timer really fires, never later.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.sh.timers.next()
     }
-    /// Takes events; returns how many were written to `out`.
+    /// Takes events, oldest first; returns how many were written to `out`. A socket stands in the list at most once,
+    /// and only what holds at the time of this call is told.
     pub fn poll_events(&mut self, out: &mut [Event]) -> usize {
         let mut n = 0;
         while n < out.len() {
@@ -162,20 +169,21 @@ impl Net {
         }
         n
     }
-    /// What holds now.
+    /// What poll(2) would say of the socket now (docs/linux 123).
     pub fn readiness(&self, s: SocketId) -> Ready {
         self.sh
             .socket(s)
             .map_or(Ready::NONE, |_| self.ready(s.slot))
     }
-    /// What the owner wants to hear of.
+    /// What [`Net::poll_events`] is to tell of this socket, under `token`. Errors and hang-ups are told in any case;
+    /// an empty `want` silences the socket. What holds already is told by the next poll.
     pub fn set_interest(&mut self, s: SocketId, want: Ready, token: u64) {
         if let Some(k) = self.sh.socket_mut(s) {
             (k.interest, k.token) = (want, token);
             self.sh.mark(s.slot);
         }
     }
-    /// Decides on a held SYN.
+    /// Decides on a SYN that [`Event::Syn`] told of. One that has vanished meanwhile is ignored.
     pub fn resolve_syn(&mut self, now: Instant, id: SynId, verdict: SynVerdict) {
         if id.v6 {
             listen::resolve(&mut self.v6, &mut self.sh, now, id, verdict);
@@ -183,7 +191,9 @@ impl Net {
             listen::resolve(&mut self.v4, &mut self.sh, now, id, verdict);
         }
     }
-    /// Shows the bytes that wait to `f`, which says how many it took. Zero slices: end of stream.
+    /// Shows the bytes that wait, in order and in pieces, to `f`, which says how many it took. No pieces: the peer has
+    /// ended the stream (or SHUT_RD was called). Never blocks. Errors as recv(2): data comes before an error, an error is
+    /// told once.
     pub fn recv_with<R>(
         &mut self,
         now: Instant,
@@ -195,7 +205,8 @@ impl Net {
         }
         self.recv(now, s.slot, f)
     }
-    /// Lets `f` write into the send buffer; it says how many bytes it wrote.
+    /// Lets `f` write into the send buffer, as many bytes as there is room for; it says how many it wrote, from the
+    /// first piece on. Never blocks. Errors as send(2), without SIGPIPE.
     pub fn send_with<R>(
         &mut self,
         now: Instant,
@@ -207,7 +218,7 @@ impl Net {
         }
         self.send(now, s.slot, f)
     }
-    /// A TCP socket.
+    /// A TCP socket, in CLOSE and unbound (socket(2)). `net.ipv6.bindv6only` sets the start value of IPV6_V6ONLY.
     pub fn socket(&mut self, domain: Domain) -> SocketId {
         let mut s = Socket::new(domain);
         s.set(
@@ -217,20 +228,23 @@ impl Net {
         let slot = self.sh.sockets.insert(s);
         self.sh.id(slot)
     }
-    /// bind(2)
+    /// bind(2): takes an address and a port for an idle socket; port 0 lets the namespace choose one
+    /// (`ip_local_port_range`, docs/linux 25 to 29). Linux `__inet_bind`, `inet_csk_get_port`.
     pub fn bind(&mut self, s: SocketId, addr: SocketAddr, cred: &Cred) -> Result<(), BindError> {
         self.sh.socket(s).ok_or(BindError::NotFresh)?;
         bind::bind(&mut self.sh, s.slot, addr, cred)
     }
-    /// listen(2), after the clamp and the security hook.
-    pub fn listen(&mut self, now: Instant, s: SocketId, backlog: u32) -> Result<(), ListenError> {
-        let _ = now;
+    /// listen(2) below the system call: `backlog` has been clamped to somaxconn and the security hook has spoken. An
+    /// unbound socket is bound to a port of the namespace's choice; a socket that listens already only gets the new limit.
+    /// Linux `inet_listen`, `inet_csk_listen_start`.
+    pub fn listen(&mut self, _now: Instant, s: SocketId, backlog: u32) -> Result<(), ListenError> {
         self.sh.socket(s).ok_or(ListenError::NotUnconnected)?;
         listen::inet_listen(&mut self.sh, s.slot, backlog)
     }
-    /// A listener for every address and port; each SYN is held for a verdict.
-    pub fn listen_any(&mut self, now: Instant, domain: Domain, backlog: u32) -> SocketId {
-        let _ = now;
+    /// A listener for every address and port that no other socket has, on interfaces of [`Net::set_any_local`]. Each SYN
+    /// is held until [`Net::resolve_syn`]; at most `backlog` + 1 wait at once. A second one of the same domain takes the
+    /// first one's place.
+    pub fn listen_any(&mut self, _now: Instant, domain: Domain, backlog: u32) -> SocketId {
         let s = self.socket(domain);
         let l = self.sh.listeners.insert(Listener {
             socket: s.slot,
@@ -251,16 +265,18 @@ impl Net {
         }
         s
     }
-    /// accept(2)
-    pub fn accept(&mut self, now: Instant, s: SocketId) -> Result<Accepted, AcceptError> {
-        let _ = now;
+    /// accept(2): takes the oldest completed connection, whatever has become of it meanwhile (docs/linux 46 to 48). Never
+    /// blocks. Linux `inet_csk_accept`.
+    pub fn accept(&mut self, _now: Instant, s: SocketId) -> Result<Accepted, AcceptError> {
         listen::accept(self, s)
     }
-    /// Puts an accepted connection back at the front of the queue.
+    /// Puts a connection that was accepted, and not touched since, back at the front of the queue: whoever asked for it
+    /// was interrupted. If the listener is gone, the connection is reset.
     pub fn accept_undo(&mut self, now: Instant, listener: SocketId, child: SocketId) {
         listen::accept_undo(self, now, listener, child);
     }
-    /// connect(2)
+    /// connect(2): begins an attempt, or reports on the one that was begun. Never blocks; writability tells that it
+    /// ended. Linux `__inet_stream_connect`, `tcp_v4_connect`.
     pub fn connect(
         &mut self,
         now: Instant,
@@ -271,13 +287,14 @@ impl Net {
         self.sh.socket(s).ok_or(ConnectError::AddrNotAvailable)?;
         connect::connect(self, now, s.slot, addr, cred)
     }
-    /// connect(AF_UNSPEC)
+    /// connect(AF_UNSPEC): ends what there is, by a reset where a peer must hear of it, and makes the socket fresh. An
+    /// address or a port that the program chose stays bound (docs/linux 7, 35, 36).
     pub fn disconnect(&mut self, now: Instant, s: SocketId) {
         if self.sh.socket(s).is_some() {
             close::disconnect(self, now, s.slot);
         }
     }
-    /// shutdown(2)
+    /// shutdown(2): the FIN follows the last byte written; a listener stops listening (docs/linux 33, 34).
     pub fn shutdown(
         &mut self,
         now: Instant,
@@ -287,19 +304,20 @@ impl Net {
         self.sh.socket(s).ok_or(ShutdownError::NotConnected)?;
         close::shutdown(self, now, s.slot, how)
     }
-    /// The last reference is gone.
+    /// close(2) of the last reference. Unread data, or SO_LINGER of zero, make it a reset; else what was written is still
+    /// delivered. Never blocks. The id is dead afterwards.
     pub fn close(&mut self, now: Instant, s: SocketId) {
         if self.sh.socket(s).is_some() {
             close::close(self, now, s.slot);
         }
     }
-    /// Closes with a reset.
+    /// Closes with a reset, whatever state the connection is in.
     pub fn abort(&mut self, now: Instant, s: SocketId) {
         if self.sh.socket(s).is_some() {
             self.abort_socket(now, s.slot);
         }
     }
-    /// getsockname(2)
+    /// getsockname(2): AF_INET6 sockets see IPv4 as v4-mapped.
     pub fn local_addr(&self, s: SocketId) -> SocketAddr {
         let Some(k) = self.sh.socket(s) else {
             return unspecified(Domain::Inet);
@@ -309,7 +327,7 @@ impl Net {
             None => k.conf.as_ref().map_or(unspecified(k.domain), |c| c.local),
         }
     }
-    /// getpeername(2)
+    /// getpeername(2): `None` is ENOTCONN.
     pub fn peer_addr(&self, s: SocketId) -> Option<SocketAddr> {
         self.sh.socket(s)?;
         let connected = !matches!(self.state_of(s.slot), TcpState::Close | TcpState::SynSent);
@@ -331,7 +349,7 @@ impl Net {
             .socket(s)
             .map_or_else(TcpInfo::default, |_| diag::tcp_info(self, now, s.slot))
     }
-    /// SO_ERROR, taken.
+    /// SO_ERROR: the pending error, or else the last soft one; it is taken.
     pub fn take_error(&mut self, s: SocketId) -> Option<SoError> {
         self.sh.socket(s)?;
         self.with_tcb(s.slot, |t| t.take_any_error()).flatten()
@@ -355,24 +373,24 @@ impl Net {
         let l = self.sh.listeners.get(self.sh.socket(s)?.listener()?)?;
         Some((l.ack_backlog(), l.max_ack_backlog))
     }
-    /// setsockopt(2)
+    /// setsockopt(2), for what a namespace obeys. Values are checked as Linux checks them.
     pub fn set_option(&mut self, now: Instant, s: SocketId, opt: Opt) -> Result<(), OptError> {
         self.sh.socket(s).ok_or(OptError::Invalid)?;
         options::set(self, now, s.slot, opt)
     }
-    /// getsockopt(2)
+    /// getsockopt(2): the options as they stand; defaults for a socket that is gone.
     pub fn options(&self, s: SocketId) -> Options {
         let slot = self.sh.socket(s).map_or(hearken_tcp::tcb::NONE, |_| s.slot);
         options::get(self, slot).unwrap_or_default()
     }
-    /// Reads a sysctl.
+    /// The text of /proc/sys for a dotted name.
     pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
         if name == fastopen::KEY {
             return Ok(fastopen::key_text(&self.sh));
         }
         self.sh.sysctls.value(name)
     }
-    /// Writes a sysctl.
+    /// Sets a sysctl from text, with Linux's bounds; on an error nothing has changed.
     pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
         if name == fastopen::KEY {
             return fastopen::set_key(&mut self.sh, value);
@@ -395,7 +413,8 @@ impl Net {
     pub fn hooks(&mut self, mask: HookMask) -> Option<&mut (dyn Hooks + Send + 'static)> {
         self.sh.hooks(mask)
     }
-    /// Every socket and half-open or dying connection.
+    /// Every listener, connection, half-open and TIME_WAIT connection, in no particular order (`ss -ta`). Sockets that
+    /// are only bound are not among them, as in /proc/net/tcp.
     pub fn diag(&self) -> Vec<DiagRow> {
         diag::rows(self)
     }

@@ -37,7 +37,7 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
             bind::change(&mut net.sh, slot, |h| h.device = device);
         }
         Opt::V6Only(on) => {
-            // After bind it is too late (LINUX.md 108).
+            // After bind it is too late (docs/linux 108).
             if s.bind != NONE || s.phase != Phase::Idle {
                 return Err(OptError::Invalid);
             }

@@ -22,7 +22,7 @@ pub(crate) enum Phase {
     V6(u32),
 }
 
-/// The socket-level state (Linux `socket_state`), which outlives the TCP state: LINUX.md 7.
+/// The socket-level state (Linux `socket_state`), which outlives the TCP state: docs/linux 7.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SsState {
     Unconnected,
@@ -71,7 +71,7 @@ impl Conf {
         }
     }
 
-    /// What a child inherits (LINUX.md 121), `None` when that is nothing but defaults.
+    /// What a child inherits (docs/linux 121), `None` when that is nothing but defaults.
     pub(crate) fn inherited(&self, domain: Domain) -> Option<Box<Self>> {
         let plain = self.uid == 0
             && self.device.is_none()

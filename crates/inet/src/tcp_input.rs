@@ -138,7 +138,7 @@ fn signature_ok<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> bool {
     true
 }
 
-/// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: LINUX.md 66, 67.
+/// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: docs/linux 66, 67.
 pub(crate) fn to_listener<F: Side>(
     half: &mut Half<F>,
     sh: &mut Shared,

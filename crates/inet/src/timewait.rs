@@ -221,7 +221,7 @@ pub(crate) fn input<F: Side>(
     }
     let newer_ts = tstamp.is_some_and(|(v, _)| (v.wrapping_sub(w.ts_recent) as i32) > 0);
     if syn && !rst && !ack && !paws && (p.seg.seq.after(w.rcv_nxt) || newer_ts) {
-        // A new life of the same four-tuple; its ISN lies beyond all that was sent (LINUX.md 76).
+        // A new life of the same four-tuple; its ISN lies beyond all that was sent (docs/linux 76).
         let isn = w.snd_nxt + 65537;
         remove(half, sh, slot);
         return to_listener(half, sh, now, p, Some(isn));

@@ -1,4 +1,4 @@
-//! SYN cookies (LINUX.md 78 to 86).
+//! SYN cookies (docs/linux 78 to 86).
 
 mod common;
 use common::*;

@@ -1,7 +1,7 @@
 //! Epoll sets as values: level- and edge-triggered members, one-shot, the rotation of the ready list.
 //!
 //! A set is keyed by descriptor number and open file, as Linux's is: a file that a dup keeps alive stays in the set under
-//! the number it was added by (LINUX.md 38). `EPOLLEXCLUSIVE` is accepted where Linux accepts it; waking more sets than
+//! the number it was added by (docs/linux 38). `EPOLLEXCLUSIVE` is accepted where Linux accepts it; waking more sets than
 //! one is allowed by its manual, and is what happens here.
 
 use crate::file::FileId;

@@ -34,7 +34,7 @@ impl ToErrno for BindError {
             Self::AddrNotAvailable => Errno::EADDRNOTAVAIL,
             Self::AddrInUse => Errno::EADDRINUSE,
             Self::Permission => Errno::EACCES,
-            // IPV6_V6ONLY and a v4-mapped address (LINUX.md 108); other families never come this far.
+            // IPV6_V6ONLY and a v4-mapped address (docs/linux 108); other families never come this far.
             Self::WrongFamily | Self::BadAddress => Errno::EINVAL,
         }
     }

@@ -1,6 +1,8 @@
 //! Option values that a socket keeps for its program and that nothing below obeys yet. What inet obeys, inet keeps.
 
+use alloc::vec::Vec;
 use core::time::Duration;
+use hearken_abi::Domain;
 
 /// Linux counts socket timeouts in jiffies; the measured kernel has 250 a second.
 pub(crate) const JIFFY: Duration = Duration::from_millis(4);
@@ -25,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) snd_timeout: Timeout,
     /// `l_linger` as it was given last, which SO_LINGER reports while it is off, too.
     pub(crate) linger_seconds: u32,
+    /// Switches that nothing obeys: bit n for option n.
+    pub(crate) so_flags: u128,
     pub(crate) debug: bool,
     pub(crate) dont_route: bool,
     pub(crate) broadcast: bool,
@@ -45,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) peek_off: i32,
     pub(crate) busy_poll: i32,
     pub(crate) incoming_cpu: i32,
+    /// SO_BINDTOIFINDEX as it was given: Linux does not ask whether there is such a device.
+    pub(crate) bound_index: i32,
     pub(crate) max_pacing_rate: u64,
     pub(crate) reuse: (bool, bool),
     pub(crate) buffers: (u32, u32),
@@ -64,20 +70,24 @@ pub(crate) struct Options {
     pub(crate) save_syn: i32,
     pub(crate) fastopen_connect: bool,
     pub(crate) fastopen_no_cookie: bool,
+    /// TCP_FASTOPEN_KEY: one key or two.
+    pub(crate) fastopen_key: Vec<u8>,
     pub(crate) inq: bool,
     pub(crate) rto_max_ms: Option<i32>,
 
-    pub(crate) ip_flags: u32,
+    pub(crate) ip_flags: u128,
     pub(crate) mtu_discover: i32,
     pub(crate) min_ttl: i32,
     pub(crate) multicast_loop: bool,
+    pub(crate) multicast_all: bool,
     pub(crate) local_port_range: u32,
 
-    pub(crate) v6_flags: u32,
+    pub(crate) v6_flags: u128,
     pub(crate) v6_mtu_discover: i32,
     pub(crate) v6_tclass: i32,
     pub(crate) v6_min_hops: i32,
     pub(crate) v6_multicast_loop: bool,
+    pub(crate) v6_multicast_all: bool,
     pub(crate) v6_auto_flow_label: bool,
 }
 
@@ -87,6 +97,7 @@ impl Default for Options {
             rcv_timeout: Timeout::Never,
             snd_timeout: Timeout::Never,
             linger_seconds: 0,
+            so_flags: 0,
             debug: false,
             dont_route: false,
             broadcast: false,
@@ -107,6 +118,7 @@ impl Default for Options {
             peek_off: -1,
             busy_poll: 0,
             incoming_cpu: -1,
+            bound_index: 0,
             max_pacing_rate: u64::MAX,
             reuse: (false, false),
             // net.core.{r,w}mem_default, which datagram sockets report.
@@ -125,30 +137,43 @@ impl Default for Options {
             save_syn: 0,
             fastopen_connect: false,
             fastopen_no_cookie: false,
+            fastopen_key: Vec::new(),
             inq: false,
             rto_max_ms: None,
             ip_flags: 0,
             mtu_discover: 1,
             min_ttl: 0,
             multicast_loop: true,
+            multicast_all: true,
             local_port_range: 0,
             v6_flags: 0,
             v6_mtu_discover: 1,
             v6_tclass: 0,
             v6_min_hops: 0,
             v6_multicast_loop: true,
+            v6_multicast_all: true,
             v6_auto_flow_label: true,
         }
     }
 }
 
 impl Options {
-    /// What an accepted child starts with: everything but these (LINUX.md 121, measured one by one).
+    /// Those of a new socket.
+    pub(crate) fn new(domain: Domain) -> Self {
+        Self {
+            // inet_create sets it, inet6_create does not.
+            multicast_all: domain == Domain::Inet,
+            ..Self::default()
+        }
+    }
+
+    /// What an accepted child starts with: everything but these (docs/linux 121, measured one by one).
     pub(crate) fn inherited(&self) -> Self {
         Self {
             priority: 0,
             defer_accept: 0,
             quick_ack: true,
+            fastopen_key: Vec::new(),
             ..self.clone()
         }
     }

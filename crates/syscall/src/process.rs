@@ -114,7 +114,7 @@ impl Process {
         fd: i32,
         flags: i32,
     ) -> Outcome<(i32, SocketAddr)> {
-        // LINUX.md 116: EBADF, then the flags, then a descriptor to be had, and only then the socket.
+        // docs/linux 116: EBADF, then the flags, then a descriptor to be had, and only then the socket.
         let reserved = self.fds.lookup(fd).and_then(|file| {
             if matches!(m.open(file)?.kind, Kind::Path) {
                 return Err(Errno::EBADF);

@@ -54,7 +54,7 @@ impl Secrets {
     }
 
     /// The initial sequence number (RFC 6528): a keyed hash of the four-tuple plus a clock of 64 ns per unit
-    /// (Linux `secure_tcp_seq`; measured, LINUX.md 75).
+    /// (Linux `secure_tcp_seq`; measured, docs/linux 75).
     pub fn isn<F: Family>(&self, t: &Tuple<F>, now: Instant) -> Seq {
         Seq((Self::keyed(self.isn, t) as u32).wrapping_add((now.0 >> 6) as u32))
     }

@@ -155,7 +155,7 @@ impl Sysctls {
         if n == 0 || n > want {
             return Err(SysctlError::Invalid);
         }
-        // LINUX.md 32: reversed, zero, or below the privileged ports.
+        // docs/linux 32: reversed, zero, or below the privileged ports.
         let [low, high] = next.ip_local_port_range;
         if low == 0 || low > high || low < next.ip_unprivileged_port_start {
             return Err(SysctlError::Invalid);

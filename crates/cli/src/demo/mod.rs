@@ -103,9 +103,19 @@ pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
     {
         return Err("TcpPassiveOpens did not count the connection".into());
     }
-    say(
-        "\nAll of it was Hearken's: the kernel's TCP saw nothing of this server's sockets. Next: hearken run --help",
-    );
+    // Without namespaces of its own there is nothing to compare with: the kernel's counters are the whole host's.
+    if let Some((active, passive)) = lines.kernel_opens() {
+        if (active, passive) != (0, 0) {
+            return Err(format!(
+                "the kernel's own TCP opened {active} + {passive} connections in the namespace"
+            )
+            .into());
+        }
+        say(
+            "\nAll of it was Hearken's: in the server's namespace the kernel's own TCP opened no connection.",
+        );
+    }
+    say("Next: hearken run --help");
     Ok(())
 }
 
@@ -138,6 +148,22 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// ActiveOpens and PassiveOpens of the kernel's own TCP, as `--stats` reports them.
+    fn kernel_opens(&self) -> Option<(u64, u64)> {
+        let count = |name: &str| {
+            self.stderr.iter().find_map(|l| {
+                l.strip_prefix("kernel ")?
+                    .strip_prefix(name)?
+                    .trim()
+                    .parse()
+                    .ok()
+            })
+        };
+        Some((count("TcpActiveOpens")?, count("TcpPassiveOpens")?))
+    }
+}
+
 /// How many columns a line of the trace is moved in, blanks and tree-drawing characters alike.
 fn indent(line: &str) -> usize {
     line.chars()
@@ -162,7 +188,7 @@ impl Carried {
         let me = std::env::current_exe()?;
         let mut child = Command::new(&me)
             .arg("run")
-            .arg("--trace")
+            .args(["--trace", "--stats"])
             .args(["-p", &format!("127.0.0.1:0:{INNER_PORT}"), "--"])
             .arg(&me)
             .arg("__demo-server")
@@ -319,5 +345,21 @@ mod tests {
             "listen(3, 511)\n├─ socket 7\n│  └─ backlog\n└─ = 0\n"
         );
         assert_eq!(lines.walk("connect("), "");
+        assert_eq!(lines.kernel_opens(), None);
+    }
+
+    #[test]
+    fn kernel_opens_are_read_from_the_stats() {
+        let lines = Lines {
+            stdout: Vec::new(),
+            stderr: [
+                "kernel TcpActiveOpens 0",
+                "kernel TcpPassiveOpens 3",
+                "hearken TcpPassiveOpens 1",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        };
+        assert_eq!(lines.kernel_opens(), Some((0, 3)));
     }
 }

@@ -44,13 +44,13 @@ fn overlap(a: &Holder, b: &Holder) -> bool {
     match (a.addr.to_canonical(), b.addr.to_canonical()) {
         (IpAddr::V4(x), IpAddr::V4(y)) => x == y || x.is_unspecified() || y.is_unspecified(),
         (IpAddr::V6(x), IpAddr::V6(y)) => x == y || x.is_unspecified() || y.is_unspecified(),
-        // A dual-stack wildcard covers IPv4; any other IPv6 address does not (LINUX.md 108).
+        // A dual-stack wildcard covers IPv4; any other IPv6 address does not (docs/linux 108).
         (IpAddr::V4(_), IpAddr::V6(_)) => any(b.addr) && !b.v6only,
         (IpAddr::V6(_), IpAddr::V4(_)) => any(a.addr) && !a.v6only,
     }
 }
 
-/// Whether `new` may not stand beside `old` (Linux `inet_bind_conflict`; LINUX.md 105 to 108).
+/// Whether `new` may not stand beside `old` (Linux `inet_bind_conflict`; docs/linux 105 to 108).
 fn conflict(new: &Holder, old: &Holder) -> bool {
     let devices = matches!((new.device, old.device), (Some(a), Some(b)) if a != b);
     if devices || !overlap(new, old) {

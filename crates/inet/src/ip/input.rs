@@ -62,7 +62,7 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
     let any_local = sh.iface(iface).is_some_and(|i| i.any_local);
     let on_lo = iface == IfaceId::LO;
     let group = dst.is_multicast() || sh.routing.is_broadcast(IpAddr::V4(dst));
-    // What must not come from a wire (RFC 1122 3.2.1.3; LINUX.md 68).
+    // What must not come from a wire (RFC 1122 3.2.1.3; docs/linux 68).
     let martian = src.is_multicast()
         || src.is_broadcast()
         || src.octets()[0] == 0 && !dst.is_broadcast()

@@ -8,7 +8,7 @@ use crate::error::AcceptError;
 use crate::hooks::Step;
 use crate::net::Net;
 
-/// Takes the oldest child, whatever has become of it meanwhile (LINUX.md 46, 47).
+/// Takes the oldest child, whatever has become of it meanwhile (docs/linux 46, 47).
 pub(crate) fn accept(net: &mut Net, s: SocketId) -> Result<Accepted, AcceptError> {
     let l = net
         .sh

@@ -10,7 +10,7 @@ use crate::hooks::{SockOp, Step};
 use crate::shared::Shared;
 use crate::socket::{Conf, Phase, Socket, SsState, shown};
 
-/// The socket of a child of listener `l`, with what it inherits as the options stand now (LINUX.md 49, 121).
+/// The socket of a child of listener `l`, with what it inherits as the options stand now (docs/linux 49, 121).
 pub(super) fn child_socket(sh: &mut Shared, l: u32) -> Option<Socket> {
     let listener = sh.listeners.get(l)?;
     let parent = sh.sockets.get(listener.socket)?;

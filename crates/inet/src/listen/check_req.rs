@@ -31,7 +31,7 @@ pub(crate) fn check_req<F: Side>(
         return;
     };
     let Some(listener) = sh.listeners.of(req.listener, req.listener_gen) else {
-        // Nobody listens any more (LINUX.md 40).
+        // Nobody listens any more (docs/linux 40).
         remove(half, sh, slot);
         sh.drop_packet(DropReason::NoSocket);
         return reply_reset(sh, p);
@@ -51,7 +51,7 @@ pub(crate) fn check_req<F: Side>(
         .filter(|_| req.has(RequestSock::<F>::TSTAMP_OK));
     let paws = timestamp.is_some_and(|(val, _)| (val.wrapping_sub(req.ts_recent) as i32) < 0);
 
-    // The same SYN again: the same SYN-ACK again, at most one in tcp_invalid_ratelimit (LINUX.md 59).
+    // The same SYN again: the same SYN-ACK again, at most one in tcp_invalid_ratelimit (docs/linux 59).
     if syn && !ack && !rst && p.seg.seq == req.rcv_isn && !paws {
         if !req.has(RequestSock::<F>::HELD) && !rate_limited(half, sh, now, slot) {
             resend(half, sh, slot);
@@ -100,7 +100,7 @@ pub(crate) fn check_req<F: Side>(
         r.ts_recent = val;
     }
     if rst {
-        // RFC 5961 3.2, also here: only an exact reset kills (LINUX.md 62).
+        // RFC 5961 3.2, also here: only an exact reset kills (docs/linux 62).
         sh.drop_packet(DropReason::TcpReset);
         if p.seg.seq != req.rcv_nxt() {
             sh.mib.inc(Counter::TcpChallengeAck);
@@ -109,7 +109,7 @@ pub(crate) fn check_req<F: Side>(
         return embryonic_reset(half, sh, slot);
     }
     if syn {
-        // Another SYN in the window (LINUX.md 60).
+        // Another SYN in the window (docs/linux 60).
         sh.drop_packet(DropReason::TcpInvalidSyn);
         embryonic_reset(half, sh, slot);
         return reply_reset(sh, p);
@@ -119,7 +119,7 @@ pub(crate) fn check_req<F: Side>(
     }
     let remote = SocketAddr::new(shown(domain, F::to_ip(req.tuple.raddr)), req.tuple.rport);
     if full {
-        // LINUX.md 44, 45: the request stays, unless tcp_abort_on_overflow.
+        // docs/linux 44, 45: the request stays, unless tcp_abort_on_overflow.
         let reset = sh.sysctls.tcp_abort_on_overflow != 0;
         sh.mib.inc(Counter::ListenOverflows);
         sh.drop_at_listener(DropReason::TcpListenOverflow);

@@ -61,7 +61,7 @@ pub(crate) fn shape(sh: &Shared, socket: u32) -> Shape {
 }
 
 /// Takes a SYN for listener `l`. `isn`: it ended a TIME_WAIT, whose successor must begin there; then the SYN queue may
-/// be full (LINUX.md 53, 76).
+/// be full (docs/linux 53, 76).
 pub(crate) fn conn_request<F: Side>(
     half: &mut Half<F>,
     sh: &mut Shared,
@@ -74,7 +74,7 @@ pub(crate) fn conn_request<F: Side>(
         return sh.drop_at_listener(DropReason::IpInvalidDest);
     }
     if F::V6 && F::to_ip(p.src).to_canonical().is_ipv4() {
-        // tcp_v6_conn_request (6.18): IPv6 lets a mapped source through, its SYN ends here (LINUX.md 68).
+        // tcp_v6_conn_request (6.18): IPv6 lets a mapped source through, its SYN ends here (docs/linux 68).
         sh.mib.inc(Counter::Ip6InHdrErrors);
         return sh.drop_packet(DropReason::IpInvalidSource);
     }
@@ -103,7 +103,7 @@ pub(crate) fn conn_request<F: Side>(
         limit,
     });
 
-    // The SYN queue first, then the accept queue (LINUX.md 54). 2: always a cookie (LINUX.md 78).
+    // The SYN queue first, then the accept queue (docs/linux 54). 2: always a cookie (docs/linux 78).
     let cookies = sh.sysctls.tcp_syncookies;
     let cookie = isn.is_none() && !held && (cookies == 2 || requests_full && cookies != 0);
     if cookie {
@@ -116,7 +116,7 @@ pub(crate) fn conn_request<F: Side>(
         sh.mib.inc(Counter::ListenOverflows);
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
     }
-    // Without cookies the last quarter of tcp_max_syn_backlog is for proven peers (LINUX.md 51, 52).
+    // Without cookies the last quarter of tcp_max_syn_backlog is for proven peers (docs/linux 51, 52).
     let most = i64::from(sh.sysctls.tcp_max_syn_backlog);
     if isn.is_none() && cookies == 0 && most - i64::from(half_open) < most >> 2 {
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
@@ -146,7 +146,7 @@ pub(crate) fn conn_request<F: Side>(
 }
 
 /// What is to be remembered of a SYN (or of the ACK that brings a cookie back) with the given sequence numbers. `None`:
-/// there is no way back to its sender (LINUX.md 69).
+/// there is no way back to its sender (docs/linux 69).
 fn request<F: Side>(
     sh: &mut Shared,
     now: Instant,
@@ -175,7 +175,7 @@ fn request<F: Side>(
     // An ACK has no window scale option: a cookie's comes back by the timestamp, and ours is computed as before.
     let is_ack = p.header.flags.contains(Flags::ACK);
     let (wnd, scale) = initial_window(sys, rcvbuf, seg, wscale.is_some() || is_ack);
-    // RFC 9293 3.7.1: no option means 536, over IPv6 1220; Linux never goes under tcp_min_snd_mss (LINUX.md 72).
+    // RFC 9293 3.7.1: no option means 536, over IPv6 1220; Linux never goes under tcp_min_snd_mss (docs/linux 72).
     let default_mss = if F::V6 { 1220 } else { 536 };
     let said = if is_ack {
         Some(u16::MAX)
@@ -299,7 +299,7 @@ pub(crate) fn send_syn_ack<F: Side>(
     Some(tcp_output::head::<F>(sh, &ends, &header, 0))
 }
 
-/// The TCP header of a SYN-ACK at `ms` milliseconds (LINUX.md 71).
+/// The TCP header of a SYN-ACK at `ms` milliseconds (docs/linux 71).
 pub(super) fn syn_ack_header<F: Side>(
     sh: &Shared,
     r: &RequestSock<F>,
@@ -328,7 +328,7 @@ pub(super) fn syn_ack_header<F: Side>(
 }
 
 /// How often a SYN-ACK is sent again when the queue is more than half full: one time less for each doubling by which
-/// those that were sent again outnumber the young, but twice at least (LINUX.md 58).
+/// those that were sent again outnumber the young, but twice at least (docs/linux 58).
 fn shed(retries: u8, len: u32, limit: u32, young: u32) -> u8 {
     if u64::from(len) * 2 <= u64::from(limit.max(8)) {
         return retries;
@@ -344,13 +344,13 @@ fn shed(retries: u8, len: u32, limit: u32, young: u32) -> u8 {
     retries
 }
 
-/// The timer of a request: once more, or never again (LINUX.md 55, 56).
+/// The timer of a request: once more, or never again (docs/linux 55, 56).
 pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) {
     let Some(r) = half.reqs.get_mut(slot) else {
         return;
     };
     let Some(l) = sh.listeners.of(r.listener, r.listener_gen) else {
-        // The listener is gone: vanish without a word (LINUX.md 40).
+        // The listener is gone: vanish without a word (docs/linux 40).
         return remove(half, sh, slot);
     };
     let socket = l.socket;

@@ -1,4 +1,4 @@
-//! SYN cookies: an answer to a SYN that keeps no state (Linux `cookie_init_sequence`, `cookie_v4_check`; LINUX.md 78
+//! SYN cookies: an answer to a SYN that keeps no state (Linux `cookie_init_sequence`, `cookie_v4_check`; docs/linux 78
 //! to 87). The sequence number holds the peer's MSS class and the minute; the timestamp, if there is one, the options.
 
 use core::net::SocketAddr;
@@ -29,7 +29,7 @@ const TS_ECN: u32 = 1 << 5;
 const TS_SACK: u32 = 1 << 4;
 const TS_NO_WSCALE: u32 = 0xf;
 
-/// The MSS classes (LINUX.md 82).
+/// The MSS classes (docs/linux 82).
 const fn table<F: Side>() -> [u16; 4] {
     if F::V6 {
         [1220, 1420, 1440, 8940]
@@ -80,7 +80,7 @@ pub(super) fn send<F: Side>(sh: &mut Shared, now: Instant, l: u32, mut req: Requ
             carrying
         };
     } else {
-        // Nothing but the MSS survives (LINUX.md 80).
+        // Nothing but the MSS survives (docs/linux 80).
         req.flags = 0;
         req.wscales = 0;
     }

@@ -17,7 +17,7 @@ const TFO_SERVER_ENABLE: i32 = 2;
 const TFO_SERVER_WO_SOCKOPT1: i32 = 0x400;
 
 /// On a first listen under 0x402 a socket without a Fast Open queue gets one of the length of its backlog
-/// (LINUX.md 93, 94; Linux `fastopen_queue_tune`).
+/// (docs/linux 93, 94; Linux `fastopen_queue_tune`).
 pub(super) fn on_first_listen(sh: &mut Shared, slot: u32, backlog: u32) {
     let want = TFO_SERVER_ENABLE | TFO_SERVER_WO_SOCKOPT1;
     if sh.sysctls.tcp_fastopen & want != want {
@@ -35,7 +35,7 @@ pub(super) fn on_first_listen(sh: &mut Shared, slot: u32, backlog: u32) {
     }
 }
 
-/// The first use of the server side draws the namespace's key (LINUX.md 95; Linux `tcp_fastopen_init_key_once`).
+/// The first use of the server side draws the namespace's key (docs/linux 95; Linux `tcp_fastopen_init_key_once`).
 pub(crate) fn init_key_once(sh: &mut Shared) {
     if sh.fastopen_key.is_none() {
         let (a, b) = (sh.secrets.draw(), sh.secrets.draw());

@@ -51,7 +51,7 @@ pub(crate) struct Listener {
     pub(crate) queue: VecDeque<u32>,
     /// Each SYN waits for a verdict (`listen_any`).
     pub(crate) held: bool,
-    /// Until when an ACK without a request is tested for a SYN cookie (LINUX.md 85).
+    /// Until when an ACK without a request is tested for a SYN cookie (docs/linux 85).
     pub(crate) cookies_until: Instant,
 }
 
@@ -60,11 +60,11 @@ impl Listener {
     pub(crate) fn ack_backlog(&self) -> u32 {
         self.queue.len() as u32
     }
-    /// Linux `sk_acceptq_is_full`: more than the limit, so limit + 1 fit (LINUX.md 42).
+    /// Linux `sk_acceptq_is_full`: more than the limit, so limit + 1 fit (docs/linux 42).
     pub(crate) fn accept_queue_is_full(&self) -> bool {
         self.ack_backlog() > self.max_ack_backlog
     }
-    /// Linux `inet_csk_reqsk_queue_is_full`: the same limit, the same `>` (LINUX.md 50).
+    /// Linux `inet_csk_reqsk_queue_is_full`: the same limit, the same `>` (docs/linux 50).
     pub(crate) fn request_queue_is_full(&self) -> bool {
         self.half_open > self.max_ack_backlog
     }
@@ -79,7 +79,7 @@ pub(crate) fn inet_listen(sh: &mut Shared, slot: u32, backlog: u32) -> Result<()
     let state = match phase {
         Phase::Listener(_) => TcpState::Listen,
         Phase::Idle => TcpState::Close,
-        // SS_CONNECTING and SS_CONNECTED, and whatever TCP state is left below: EINVAL (LINUX.md 6, 7).
+        // SS_CONNECTING and SS_CONNECTED, and whatever TCP state is left below: EINVAL (docs/linux 6, 7).
         Phase::V4(_) | Phase::V6(_) => return Err(ListenError::NotUnconnected),
     };
     if s.ss != SsState::Unconnected {
@@ -87,7 +87,7 @@ pub(crate) fn inet_listen(sh: &mut Shared, slot: u32, backlog: u32) -> Result<()
     }
     sh.trace(|| Step::InetListen { state });
     if let Phase::Listener(l) = phase {
-        // Repeated: the limit moves, nothing else (LINUX.md 21).
+        // Repeated: the limit moves, nothing else (docs/linux 21).
         if let Some(l) = sh.listeners.get_mut(l) {
             let from = core::mem::replace(&mut l.max_ack_backlog, backlog);
             sh.trace(|| Step::BacklogMoved { from, to: backlog });

@@ -13,7 +13,7 @@ use crate::shared::Shared;
 use crate::socket::{Phase, Socket};
 
 /// Takes an idle socket to LISTEN; the address that it listens at. On EADDRINUSE it is in CLOSE as before and keeps
-/// its binding (LINUX.md 10).
+/// its binding (docs/linux 10).
 pub(crate) fn listen_start(
     sh: &mut Shared,
     slot: u32,
@@ -28,7 +28,7 @@ pub(crate) fn listen_start(
     let mut local = s.conf().local;
     let autobind = s.bind == NONE;
     if autobind {
-        // Linux calls get_port with port 0: a new port, even if getsockname still reports an old one (LINUX.md 35).
+        // Linux calls get_port with port 0: a new port, even if getsockname still reports an old one (docs/linux 35).
         let port = bind::pick_port(sh, slot, local.ip());
         let free = port.is_some();
         sh.trace(|| Step::PortCheck {
@@ -39,7 +39,7 @@ pub(crate) fn listen_start(
         local.set_port(port.ok_or(ListenError::AddrInUse)?);
         bind::hold(sh, slot, local, true);
     } else {
-        // The check of bind() made again, with the options as they are now (LINUX.md 10, 12).
+        // The check of bind() made again, with the options as they are now (docs/linux 10, 12).
         let free = bind::is_free(sh, slot);
         sh.trace(|| Step::PortCheck {
             port: local.port(),

@@ -8,9 +8,9 @@ use crate::bind;
 use crate::net::Net;
 use crate::socket::{Phase, Socket};
 
-/// Takes a listener out of the hash and back to CLOSE. Queued children are reset (LINUX.md 39); half-open ones stay
-/// until their timer or a packet finds that the listener is gone (LINUX.md 40). A port that the program did not choose
-/// is released (LINUX.md 35).
+/// Takes a listener out of the hash and back to CLOSE. Queued children are reset (docs/linux 39); half-open ones stay
+/// until their timer or a packet finds that the listener is gone (docs/linux 40). A port that the program did not choose
+/// is released (docs/linux 35).
 pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
     let sh = &mut net.sh;
     let Some(Phase::Listener(l)) = sh.sockets.get(slot).map(|s| s.phase) else {

@@ -1,6 +1,6 @@
 //! accept4(2): `do_accept`, `inet_accept`, `inet_csk_accept` (6.18).
 //!
-//! The order of checks (LINUX.md 116): EBADF; flags EINVAL; EMFILE with the connection kept (the descriptor table
+//! The order of checks (docs/linux 116): EBADF; flags EINVAL; EMFILE with the connection kept (the descriptor table
 //! reserves the number first, see `process.rs`); ENOTSOCK; EOPNOTSUPP; not listening EINVAL; empty EAGAIN.
 
 use crate::blocked::{Op, Outcome};
@@ -33,7 +33,7 @@ pub(crate) fn check_flags(flags: i32) -> Result<(), Errno> {
 }
 
 impl Machine {
-    /// accept4(2). The wait is the listener's: `SOCK_NONBLOCK` in `flags` is for the new file only (LINUX.md 118).
+    /// accept4(2). The wait is the listener's: `SOCK_NONBLOCK` in `flags` is for the new file only (docs/linux 118).
     pub fn accept(&mut self, now: Instant, file: FileId, flags: i32) -> Outcome<Accepted> {
         let (nonblocking, timeout) = match self.accept_checks(file, flags) {
             Ok(x) => x,
@@ -127,7 +127,7 @@ impl Machine {
     }
 
     /// The address could not be written to the program (EFAULT, a bad length): Linux notices that after the connection
-    /// has left the queue, and closes it (LINUX.md 117).
+    /// has left the queue, and closes it (docs/linux 117).
     pub fn accept_write_back_failed(&mut self, now: Instant, child: FileId) {
         self.release(now, child);
     }

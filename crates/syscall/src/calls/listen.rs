@@ -12,7 +12,7 @@ use crate::socket::{Socket, Tcp};
 use hearken_abi::Errno;
 use hearken_inet::{Instant, SecurityCall, Step};
 
-/// `min((unsigned)backlog, somaxconn)`: a negative backlog is a very large one (LINUX.md 17).
+/// `min((unsigned)backlog, somaxconn)`: a negative backlog is a very large one (docs/linux 17).
 #[expect(clippy::cast_sign_loss, reason = "the cast is the behaviour")]
 fn clamp(backlog: i32, somaxconn: u32) -> u32 {
     (backlog as u32).min(somaxconn)

@@ -91,11 +91,11 @@ impl Machine {
         let file = match wanted(cred, domain, ty, protocol)? {
             Wanted::Tcp(domain) => {
                 let socket = self.net_mut(net).socket(domain);
-                // Resolved when the socket is made (LINUX.md 126).
+                // Resolved when the socket is made (docs/linux 126).
                 let txrehash = self.net(net).sysctl_get("net.core.txrehash");
                 let options = Options {
                     txrehash: txrehash.is_ok_and(|v| v == "1"),
-                    ..Options::default()
+                    ..Options::new(domain)
                 };
                 let file = self.files.insert(OpenFile::new(
                     Kind::Tcp(TcpFile {
@@ -119,7 +119,7 @@ impl Machine {
                     domain,
                     kind,
                     protocol,
-                    options: Options::default(),
+                    options: Options::new(domain),
                 }),
                 *cred,
             )),

@@ -70,7 +70,8 @@ impl Machine {
                 let room = cap as u32 as usize;
                 sockopt_ipv6::get(self, now, file, name, room)
             }
-            _ if cap < 0 && tcp && level == SOL_TCP => Err(Errno::EINVAL),
+            // inet6 answers for the levels that it does not know, inet leaves them to nobody.
+            _ if domain == Domain::Inet6 && tcp => Err(Errno::ENOPROTOOPT),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }

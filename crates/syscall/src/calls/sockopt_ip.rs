@@ -1,5 +1,6 @@
 //! SOL_IP: `do_ip_setsockopt` and `do_ip_getsockopt` (6.18), of AF_INET and of AF_INET6 sockets.
 
+use super::sockopt::int_answer;
 use super::sockopt_socket::{kept, options, options_mut, push, tcp};
 use crate::file::FileId;
 use crate::machine::Machine;
@@ -8,8 +9,8 @@ use hearken_abi::sock::*;
 use hearken_abi::{Errno, TcpState};
 use hearken_inet::{Instant, Opt};
 
-/// The options that are switches, and that nothing below obeys: one bit each.
-const SWITCHES: [i32; 9] = [
+/// The options that are switches, and that nothing below obeys.
+const SWITCHES: [i32; 10] = [
     IP_RECVOPTS,
     IP_RETOPTS,
     IP_PKTINFO,
@@ -17,13 +18,13 @@ const SWITCHES: [i32; 9] = [
     IP_RECVTTL,
     IP_RECVTOS,
     IP_TRANSPARENT,
-    IP_MULTICAST_ALL,
-    IP_RECVFRAGSIZE,
+    IP_PASSSEC,
+    IP_ORIGDSTADDR,
+    IP_CHECKSUM,
 ];
 
-fn switch_bit(name: i32) -> Option<u32> {
-    let at = SWITCHES.iter().position(|s| *s == name)?;
-    Some(1 << at)
+fn switch_bit(name: i32) -> Option<u128> {
+    SWITCHES.contains(&name).then(|| 1 << name)
 }
 
 /// A value in four bytes, or in one, or none at all, which is 0.
@@ -91,6 +92,23 @@ pub(crate) fn set(
             }
             options_mut(m, file)?.local_port_range = v as u32;
         }
+        IP_MULTICAST_ALL => {
+            let on = within(needed(value)?, 0, 1)? != 0;
+            options_mut(m, file)?.multicast_all = on;
+        }
+        IP_RECVERR_RFC4884 => {
+            let on = within(v, 0, 1)? != 0;
+            let o = options_mut(m, file)?;
+            o.ip_flags &= !(1 << name);
+            o.ip_flags |= u128::from(on) << name;
+        }
+        IP_UNICAST_IF if value.len() != 4 => return Err(Errno::EINVAL),
+        // Only 0, which is none, is there.
+        IP_UNICAST_IF if v != 0 => return Err(Errno::EADDRNOTAVAIL),
+        IP_UNICAST_IF => {}
+        // Only for raw sockets; for datagrams; with structures that a stream has no use for.
+        IP_ROUTER_ALERT | IP_RECVFRAGSIZE if tcp(m, file).is_some() => return Err(Errno::EINVAL),
+        IP_UNBLOCK_SOURCE..=MCAST_MSFILTER => return Err(Errno::EINVAL),
         // Only for datagrams.
         IP_MULTICAST_TTL | IP_MULTICAST_IF if tcp(m, file).is_some() => return Err(Errno::EINVAL),
         IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP if tcp(m, file).is_some() => {
@@ -121,14 +139,21 @@ pub(crate) fn get(
     let value = match name {
         IP_TOS => k.map_or(0, |k| i32::from(k.tos)),
         IP_TTL => ttl(m, file, k),
-        IP_HDRINCL | IP_PROTOCOL => 0,
-        IP_OPTIONS => return Ok(Vec::new()),
+        IP_HDRINCL => 0,
+        // inet_num: the protocol of a raw socket, of a stream its port.
+        IP_PROTOCOL => tcp(m, file).map_or(0, |t| m.net(t.net).local_addr(t.socket).port().into()),
+        IP_OPTIONS | IP_PKTOPTIONS => return Ok(Vec::new()),
+        IP_ROUTER_ALERT | IP_NODEFRAG | IP_RECVFRAGSIZE | IP_UNICAST_IF => 0,
+        IP_RECVERR_RFC4884 => i32::from(o.ip_flags & 1 << name != 0),
+        IP_MULTICAST_ALL => i32::from(o.multicast_all),
+        IP_MSFILTER | MCAST_MSFILTER => return Err(Errno::EINVAL),
+        // An address, which is never cut to a byte.
+        IP_MULTICAST_IF => return Ok(int_answer(0, cap)),
         IP_FREEBIND => i32::from(k.is_some_and(|k| k.free_bind)),
         IP_BIND_ADDRESS_NO_PORT => i32::from(k.is_some_and(|k| k.bind_address_no_port)),
         IP_MTU => mtu(m, now, file)?,
         IP_MTU_DISCOVER => o.mtu_discover,
         IP_MINTTL => o.min_ttl,
-        IP_MULTICAST_IF => 0,
         IP_MULTICAST_TTL => 1,
         IP_MULTICAST_LOOP => i32::from(o.multicast_loop),
         IP_LOCAL_PORT_RANGE => o.local_port_range.cast_signed(),
@@ -144,7 +169,7 @@ pub(crate) fn get(
 fn answer(value: i32, cap: usize) -> Vec<u8> {
     match u8::try_from(value) {
         Ok(byte) if (1..4).contains(&cap) => [byte].to_vec(),
-        Ok(_) | Err(_) => super::sockopt::int_answer(value, cap),
+        Ok(_) | Err(_) => int_answer(value, cap),
     }
 }
 
@@ -220,7 +245,7 @@ mod tests {
     fn ip_switches_have_a_bit_each() {
         let mut seen = 0;
         for name in SWITCHES {
-            let bit = switch_bit(name).expect("a switch");
+            let bit: u128 = switch_bit(name).expect("a switch");
             assert_eq!(seen & bit, 0);
             seen |= bit;
         }

@@ -10,27 +10,46 @@ use hearken_abi::Errno;
 use hearken_abi::sock::*;
 use hearken_inet::{Instant, Opt};
 
-/// The options that are switches, and that nothing below obeys: one bit each.
-const SWITCHES: [i32; 8] = [
+/// The older numbers of RFC 2292, which Linux still takes.
+const IPV6_2292PKTINFO: i32 = 2;
+const IPV6_2292HOPOPTS: i32 = 3;
+const IPV6_2292DSTOPTS: i32 = 4;
+const IPV6_2292RTHDR: i32 = 5;
+const IPV6_2292HOPLIMIT: i32 = 8;
+
+/// The options that are switches, and that nothing below obeys.
+const SWITCHES: [i32; 18] = [
+    IPV6_2292PKTINFO,
+    IPV6_2292HOPOPTS,
+    IPV6_2292DSTOPTS,
+    IPV6_2292RTHDR,
+    IPV6_2292HOPLIMIT,
     IPV6_RECVPKTINFO,
     IPV6_RECVERR,
     IPV6_FLOWINFO_SEND,
     IPV6_RECVHOPLIMIT,
+    IPV6_RECVHOPOPTS,
+    IPV6_RECVRTHDR,
+    IPV6_RECVDSTOPTS,
+    IPV6_RECVPATHMTU,
     IPV6_RECVTCLASS,
+    IPV6_ORIGDSTADDR,
     IPV6_TRANSPARENT,
     IPV6_DONTFRAG,
     IPV6_RECVFRAGSIZE,
 ];
 
+/// Of these a value of any length is taken.
+const LENIENT: [i32; 2] = [IPV6_DONTFRAG, IPV6_RECVFRAGSIZE];
+
 /// `IPV6_MIN_MTU`
 const MIN_MTU: i32 = 1280;
 
-fn switch_bit(name: i32) -> Option<u32> {
-    let at = SWITCHES.iter().position(|s| *s == name)?;
-    Some(1 << at)
+fn switch_bit(name: i32) -> Option<u128> {
+    SWITCHES.contains(&name).then(|| 1 << name)
 }
 
-/// These two take a value of any length, none being 0.
+/// A value of any length, none being 0.
 fn lenient(value: &[u8]) -> bool {
     int(value).unwrap_or_else(|_| value.first().map_or(0, |b| i32::from(*b))) != 0
 }
@@ -68,9 +87,18 @@ pub(crate) fn set(
         IPV6_MULTICAST_LOOP => {
             options_mut(m, file)?.v6_multicast_loop = int_in(value, 0, 1)? != 0;
         }
+        IPV6_MULTICAST_ALL => {
+            options_mut(m, file)?.v6_multicast_all = int(value)? != 0;
+        }
         IPV6_MINHOPCOUNT => options_mut(m, file)?.v6_min_hops = int_in(value, 0, 255)?,
         IPV6_AUTOFLOWLABEL => options_mut(m, file)?.v6_auto_flow_label = lenient(value),
-        IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP if tcp(m, file).is_some() => {
+        IPV6_ADD_MEMBERSHIP
+        | IPV6_DROP_MEMBERSHIP
+        | IPV6_JOIN_ANYCAST
+        | IPV6_LEAVE_ANYCAST
+        | MCAST_JOIN_GROUP..=MCAST_LEAVE_SOURCE_GROUP
+            if tcp(m, file).is_some() =>
+        {
             return Err(Errno::EINVAL);
         }
         IPV6_TRANSPARENT if int(value)? != 0 && m.open(file)?.cred.uid != 0 => {
@@ -78,7 +106,7 @@ pub(crate) fn set(
         }
         _ => {
             let bit = switch_bit(name).ok_or(Errno::ENOPROTOOPT)?;
-            let on = if name == IPV6_DONTFRAG {
+            let on = if LENIENT.contains(&name) {
                 lenient(value)
             } else {
                 int(value)? != 0
@@ -113,9 +141,11 @@ pub(crate) fn get(
         IPV6_MULTICAST_IF => 0,
         IPV6_MULTICAST_HOPS => 1,
         IPV6_MULTICAST_LOOP => i32::from(o.v6_multicast_loop),
+        IPV6_MULTICAST_ALL => i32::from(o.v6_multicast_all),
         IPV6_MINHOPCOUNT => o.v6_min_hops,
         IPV6_AUTOFLOWLABEL => i32::from(o.v6_auto_flow_label),
         IPV6_ADDRFORM => return Err(Errno::ENOTCONN),
+        IPV6_FLOWLABEL_MGR | MCAST_MSFILTER | IPV6_PATHMTU => return Err(Errno::EINVAL),
         _ => {
             let bit = switch_bit(name).ok_or(Errno::ENOPROTOOPT)?;
             i32::from(o.v6_flags & bit != 0)
@@ -138,8 +168,8 @@ mod tests {
 
     #[test]
     fn ipv6_switches_have_a_bit_each() {
-        let bits: u32 = SWITCHES.iter().filter_map(|s| switch_bit(*s)).sum();
-        assert_eq!(bits, 0xff);
+        let bits: u128 = SWITCHES.iter().filter_map(|s| switch_bit(*s)).sum();
+        assert_eq!(bits.count_ones() as usize, SWITCHES.len());
         assert_eq!(switch_bit(IPV6_V6ONLY), None);
     }
 }

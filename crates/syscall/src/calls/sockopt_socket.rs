@@ -20,6 +20,23 @@ const MIN_RCVBUF: u32 = 2304;
 const IFNAMSIZ: usize = 16;
 const LO_NAME: &[u8] = b"lo";
 
+/// Numbers of 6.18 that are newer than the constants below it.
+const SO_RCVPRIORITY: i32 = 82;
+const SO_PASSRIGHTS: i32 = 83;
+
+/// Switches that nothing obeys.
+const SWITCHES: [i32; 5] = [
+    SO_TIMESTAMPNS_OLD,
+    SO_WIFI_STATUS,
+    SO_TIMESTAMP_NEW,
+    SO_TIMESTAMPNS_NEW,
+    SO_RCVPRIORITY,
+];
+
+fn switch_bit(name: i32) -> Option<u128> {
+    SWITCHES.contains(&name).then(|| 1 << name)
+}
+
 /// The typed store of a socket, whatever its kind.
 pub(crate) fn options(m: &Machine, file: FileId) -> Result<&Options, Errno> {
     match &m.open(file)?.kind {
@@ -207,6 +224,7 @@ pub(crate) fn set(
             // Linux counts from 1, which is lo.
             let index = int_in(value, 0, i32::MAX)?;
             let device = u16::try_from(index).ok().and_then(|i| i.checked_sub(1));
+            options_mut(m, file)?.bound_index = index;
             push(m, now, file, Opt::BindToDevice(device.map(IfaceId)))?;
         }
         SO_BUF_LOCK => options_mut(m, file)?.buf_lock = int_in(value, 0, 3)?,
@@ -219,7 +237,21 @@ pub(crate) fn set(
             options_mut(m, file)?.txrehash = on;
         }
         SO_RCVMARK => options_mut(m, file)?.rcv_mark = on,
-        _ => return Err(Errno::ENOPROTOOPT),
+        // Only AF_UNIX passes these.
+        SO_PASSSEC | SO_PASSPIDFD | SO_PASSRIGHTS => return Err(Errno::EOPNOTSUPP),
+        // Taken, and nothing is done, as with no route.
+        SO_CNX_ADVICE => {}
+        // Memory accounting by group is not there.
+        SO_RESERVE_MEM => return int_in(value, 0, i32::MAX).and(Err(Errno::EOPNOTSUPP)),
+        _ => {
+            let bit = switch_bit(name).ok_or(Errno::ENOPROTOOPT)?;
+            let o = options_mut(m, file)?;
+            if on {
+                o.so_flags |= bit;
+            } else {
+                o.so_flags &= !bit;
+            }
+        }
     }
     Ok(())
 }
@@ -242,6 +274,7 @@ fn bind_to_device(m: &mut Machine, now: Instant, file: FileId, value: &[u8]) -> 
     let value = &value[..value.len().min(IFNAMSIZ - 1)];
     let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
     if end == 0 {
+        options_mut(m, file)?.bound_index = 0;
         return push(m, now, file, Opt::BindToDevice(None));
     }
     let t = tcp(m, file);
@@ -252,6 +285,7 @@ fn bind_to_device(m: &mut Machine, now: Instant, file: FileId, value: &[u8]) -> 
         None => (name.as_bytes() == LO_NAME).then_some(IfaceId::LO),
     };
     let iface = iface.ok_or(Errno::ENODEV)?;
+    options_mut(m, file)?.bound_index = i32::from(iface.0) + 1;
     push(m, now, file, Opt::BindToDevice(Some(iface)))
 }
 
@@ -333,11 +367,24 @@ pub(crate) fn get(m: &mut Machine, file: FileId, name: i32, cap: usize) -> Resul
         SO_ZEROCOPY => i32::from(o.zerocopy),
         SO_BINDTOIFINDEX => kept
             .and_then(|k| k.device)
-            .map_or(0, |d| i32::from(d.0) + 1),
+            .map_or(o.bound_index, |d| i32::from(d.0) + 1),
+        SO_PASSSEC | SO_PASSPIDFD | SO_PASSRIGHTS => return Err(Errno::EOPNOTSUPP),
+        SO_PEERPIDFD => return Err(Errno::ENODATA),
+        // SKF_AD_MAX: how far filters have been extended.
+        SO_BPF_EXTENSIONS => 64,
+        SO_RESERVE_MEM => 0,
+        SO_MEMINFO => {
+            let k = kept.map_or(o.buffers, |k| (k.sndbuf, k.rcvbuf));
+            let words = [0, k.1, 0, k.0, 0, 0, 0, 0, 0];
+            return Ok(cut(&words.map(u32::to_ne_bytes).concat(), cap));
+        }
         SO_BUF_LOCK => o.buf_lock,
         SO_TXREHASH => i32::from(o.txrehash),
         SO_RCVMARK => i32::from(o.rcv_mark),
-        _ => return Err(Errno::ENOPROTOOPT),
+        _ => {
+            let bit = switch_bit(name).ok_or(Errno::ENOPROTOOPT)?;
+            i32::from(o.so_flags & bit != 0)
+        }
     };
     Ok(int_answer(value, cap))
 }

@@ -4,7 +4,7 @@ use super::sockopt::{cut, flag, int, int_answer, int_in};
 use super::sockopt_socket::{kept, options, options_mut, push, tcp};
 use crate::file::FileId;
 use crate::machine::Machine;
-use crate::options::CONGESTION_NAME_MAX;
+use crate::options::{CONGESTION_NAME_MAX, JIFFY};
 use alloc::vec::Vec;
 use hearken_abi::sock::*;
 use hearken_abi::{Errno, TcpState};
@@ -28,10 +28,13 @@ const MIN_WINDOW_CLAMP: i32 = 1152;
 const FIRST_RTO: i64 = 1;
 const LAST_RTO: i64 = 120;
 
+/// `sizeof(struct tcp_md5sig)`
+const MD5SIG_SIZE: usize = 216;
+
 /// The congestion controls that may be chosen by name.
 const CONGESTION: [&[u8]; 2] = [b"reno", b"cubic"];
 
-/// TCP_DEFER_ACCEPT: how many SYN-ACK timeouts pass before so many seconds have (LINUX.md 89).
+/// TCP_DEFER_ACCEPT: how many SYN-ACK timeouts pass before so many seconds have (docs/linux 89).
 fn seconds_to_retransmits(seconds: i32) -> u8 {
     if seconds <= 0 {
         return 0;
@@ -91,9 +94,10 @@ pub(crate) fn set(
     match name {
         TCP_CONGESTION => return congestion(m, file, value),
         TCP_ULP => return name_of(value).and(Err(Errno::ENOENT)),
-        // Fast Open keys come with Fast Open; lengths are judged already (LINUX.md 100).
+        // Kept; obeyed once Fast Open is there.
         TCP_FASTOPEN_KEY if value.len() == 16 || value.len() == 32 => {
-            return Err(Errno::EOPNOTSUPP);
+            options_mut(m, file)?.fastopen_key = value.to_vec();
+            return Ok(());
         }
         TCP_FASTOPEN_KEY => return Err(Errno::EINVAL),
         _ => {}
@@ -173,8 +177,15 @@ pub(crate) fn set(
         }
         TCP_INQ => options_mut(m, file)?.inq = switch(value)?,
         TCP_RTO_MAX_MS => {
-            options_mut(m, file)?.rto_max_ms = Some(int_in(value, 1000, 120_000)?);
+            let ms = int_in(value, 1000, 120_000)?;
+            let jiffy = i32::try_from(JIFFY.as_millis()).unwrap_or(1);
+            options_mut(m, file)?.rto_max_ms = Some((ms + jiffy - 1) / jiffy * jiffy);
         }
+        // Only for a socket under repair, which none is.
+        TCP_REPAIR_QUEUE | TCP_REPAIR_WINDOW => return Err(Errno::EPERM),
+        TCP_QUEUE_SEQ if state != TcpState::Close => return Err(Errno::EPERM),
+        TCP_QUEUE_SEQ | TCP_REPAIR_OPTIONS => return Err(Errno::EINVAL),
+        TCP_MD5SIG | TCP_MD5SIG_EXT if value.len() < MD5SIG_SIZE => return Err(Errno::EINVAL),
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(())
@@ -239,10 +250,13 @@ pub(crate) fn get(
         TCP_TIMESTAMP => now.millis32().cast_signed(),
         TCP_NOTSENT_LOWAT => o.notsent_lowat,
         TCP_SAVE_SYN => o.save_syn,
-        TCP_SAVED_SYN | TCP_ULP | TCP_FASTOPEN_KEY => return Ok(Vec::new()),
+        TCP_SAVED_SYN | TCP_ULP => return Ok(Vec::new()),
+        TCP_FASTOPEN_KEY => return Ok(cut(&o.fastopen_key, cap)),
         TCP_FASTOPEN_CONNECT => i32::from(o.fastopen_connect),
         TCP_FASTOPEN_NO_COOKIE => i32::from(o.fastopen_no_cookie),
-        TCP_ZEROCOPY_RECEIVE => return Err(Errno::EINVAL),
+        TCP_ZEROCOPY_RECEIVE | TCP_REPAIR_QUEUE | TCP_QUEUE_SEQ | TCP_REPAIR_WINDOW => {
+            return Err(Errno::EINVAL);
+        }
         TCP_INQ => i32::from(o.inq),
         TCP_RTO_MAX_MS => o
             .rto_max_ms

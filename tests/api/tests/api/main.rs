@@ -14,6 +14,7 @@ mod leave_listen;
 mod listen_errno;
 mod option_list;
 mod readiness;
+mod sockopt;
 mod stray;
 mod syn_ack;
 mod syn_ack_timer;
