@@ -7,6 +7,7 @@ use hearken_tcp::tcb::NONE;
 use crate::api::Cred;
 use crate::error::BindError;
 use crate::hash::bind::Holder;
+use crate::net::Net;
 use crate::shared::Shared;
 use crate::socket::{Phase, Socket, SsState};
 
@@ -123,6 +124,16 @@ pub(crate) fn change(sh: &mut Shared, slot: u32, f: impl FnOnce(&mut Holder)) {
         && s.bind != NONE
     {
         s.bind = sh.binds.change(s.bind, f);
+    }
+}
+
+/// The same for a socket in any phase: a connection holds its share of the port itself.
+pub(crate) fn change_any(net: &mut Net, slot: u32, f: impl Fn(&mut Holder)) {
+    change(&mut net.sh, slot, &f);
+    let held = net.with_tcb(slot, |t| t.bind).unwrap_or(NONE);
+    if held != NONE {
+        let moved = net.sh.binds.change(held, f);
+        net.with_tcb(slot, |t| t.bind = moved);
     }
 }
 

@@ -22,11 +22,11 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
     match opt {
         Opt::ReuseAddr(on) => {
             s.set(Socket::REUSE_ADDR, on);
-            bind::change(&mut net.sh, slot, |h| h.reuse_addr = on);
+            bind::change_any(net, slot, |h| h.reuse_addr = on);
         }
         Opt::ReusePort(on) => {
             s.set(Socket::REUSE_PORT, on);
-            bind::change(&mut net.sh, slot, |h| h.reuse_port = on);
+            bind::change_any(net, slot, |h| h.reuse_port = on);
         }
         Opt::BindToDevice(device) => {
             s.conf().device = device;
@@ -34,7 +34,7 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
             if let Some(l) = listener.and_then(|l| net.sh.listeners.get_mut(l)) {
                 l.device = device;
             }
-            bind::change(&mut net.sh, slot, |h| h.device = device);
+            bind::change_any(net, slot, |h| h.device = device);
         }
         Opt::V6Only(on) => {
             // After bind it is too late (docs/linux 108).
