@@ -117,6 +117,11 @@ impl Supervisor {
             return false;
         };
         sock.ready.fd_in = false;
+        if !sock.program_fin && !sock.closed {
+            // An end without shutdown(2) is a close, and whether it means FIN or RST is known when its
+            // HUP is looked at, which is on its way.
+            return false;
+        }
         sock.fin_sent = true;
         let (file, closed) = (sock.file, sock.closed);
         if closed {
