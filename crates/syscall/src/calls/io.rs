@@ -87,11 +87,10 @@ impl Machine {
             return Err(Errno::EAGAIN);
         }
         if flags & MSG_OOB != 0 {
-            // tcp_recv_urg (6.18) without urgent data: EINVAL in every state but one.
+            // tcp_recv_urg (6.18) without urgent data, after the state has been looked at.
             return match self.net(t.net).state(t.socket) {
-                TcpState::Listen => Err(Errno::ENOTCONN),
-                TcpState::Close
-                | TcpState::Established
+                TcpState::Close | TcpState::Listen => Err(Errno::ENOTCONN),
+                TcpState::Established
                 | TcpState::SynSent
                 | TcpState::SynRecv
                 | TcpState::FinWait1

@@ -7,7 +7,6 @@ mod accept;
 mod accept_queue;
 mod backlog;
 mod bind;
-mod calls;
 mod connect;
 mod end;
 mod half_open;
