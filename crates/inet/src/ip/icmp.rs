@@ -8,6 +8,7 @@ use hearken_wire::{icmp, icmpv6, ipv4, ipv6};
 use crate::api::IfaceId;
 use crate::family::{IpMeta, Side};
 use crate::hash::established::Entry;
+use crate::listen::remove;
 use crate::net::Net;
 use crate::shared::Shared;
 use crate::tcp_input::after;
@@ -40,17 +41,23 @@ pub(crate) fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv4::He
                 icmp::unreach::NET => SoError::NetUnreach,
                 _ => SoError::HostUnreach,
             };
-            quoted_v4(net, now, body, error);
+            let ends_request = matches!(code, icmp::unreach::NET | icmp::unreach::HOST);
+            quoted_v4(net, now, body, Some(error), ends_request);
         }
-        icmp::Message::TimeExceeded { .. } => {
+        icmp::Message::TimeExceeded { code } => {
             sh.mib.inc(Counter::IcmpInTimeExcds);
-            quoted_v4(net, now, body, SoError::HostUnreach);
+            quoted_v4(net, now, body, Some(SoError::HostUnreach), code == 0);
+        }
+        icmp::Message::ParameterProblem { .. } => {
+            sh.mib.inc(Counter::IcmpInParmProbs);
+            quoted_v4(net, now, body, None, true);
         }
         _ => {}
     }
 }
 
-fn quoted_v4(net: &mut Net, now: Instant, body: &[u8], error: SoError) {
+/// `error` is what a connection is told, `ends_request` whether a half-open one is given up (docs/linux 64).
+fn quoted_v4(net: &mut Net, now: Instant, body: &[u8], error: Option<SoError>, ends_request: bool) {
     let Some(q) = icmp::quoted(body).filter(|q| q.ip.protocol == 6) else {
         net.sh.mib.inc(Counter::IcmpInErrors);
         return;
@@ -61,7 +68,7 @@ fn quoted_v4(net: &mut Net, now: Instant, body: &[u8], error: SoError) {
         lport: q.ports.0,
         rport: q.ports.1,
     };
-    quoted(net, now, &tuple, Seq(q.seq), error);
+    quoted(net, now, &tuple, Seq(q.seq), error, ends_request);
 }
 
 pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::Header, data: &[u8]) {
@@ -90,17 +97,29 @@ pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::He
                 | icmpv6::unreach::REJECT_ROUTE => SoError::Access,
                 _ => SoError::HostUnreach,
             };
-            quoted_v6(net, now, body, error);
+            // The reverse of IPv4: no route and unreachable addresses may pass, a refusal does not (docs/linux 64).
+            let ends_request = matches!(
+                code,
+                icmpv6::unreach::PORT
+                    | icmpv6::unreach::PROHIBITED
+                    | icmpv6::unreach::POLICY
+                    | icmpv6::unreach::REJECT_ROUTE
+            );
+            quoted_v6(net, now, body, Some(error), ends_request);
         }
         icmpv6::Message::TimeExceeded { .. } => {
             sh.mib.inc(Counter::Icmp6InTimeExcds);
-            quoted_v6(net, now, body, SoError::HostUnreach);
+            quoted_v6(net, now, body, Some(SoError::HostUnreach), false);
+        }
+        icmpv6::Message::ParameterProblem { .. } => {
+            sh.mib.inc(Counter::Icmp6InParmProblems);
+            quoted_v6(net, now, body, None, true);
         }
         _ => {}
     }
 }
 
-fn quoted_v6(net: &mut Net, now: Instant, body: &[u8], error: SoError) {
+fn quoted_v6(net: &mut Net, now: Instant, body: &[u8], error: Option<SoError>, ends_request: bool) {
     let Some(q) = icmpv6::quoted(body).filter(|q| q.protocol == 6) else {
         net.sh.mib.inc(Counter::Icmp6InErrors);
         return;
@@ -111,12 +130,19 @@ fn quoted_v6(net: &mut Net, now: Instant, body: &[u8], error: SoError) {
         lport: q.ports.0,
         rport: q.ports.1,
     };
-    quoted(net, now, &tuple, Seq(q.seq), error);
+    quoted(net, now, &tuple, Seq(q.seq), error, ends_request);
 }
 
 /// An error quotes a segment of ours: it must be one that is outstanding (RFC 5927 4.1). It ends a connection attempt;
 /// an established connection only keeps it to report (RFC 5461 2; Linux `sk_err_soft`).
-fn quoted<F: Side>(net: &mut Net, now: Instant, tuple: &Tuple<F>, seq: Seq, error: SoError) {
+fn quoted<F: Side>(
+    net: &mut Net,
+    now: Instant,
+    tuple: &Tuple<F>,
+    seq: Seq,
+    error: Option<SoError>,
+    ends_request: bool,
+) {
     let (half, sh) = F::parts(net);
     match half.find(&sh.secrets, tuple) {
         Some(Entry::Connection(slot)) => {
@@ -127,6 +153,7 @@ fn quoted<F: Side>(net: &mut Net, now: Instant, tuple: &Tuple<F>, seq: Seq, erro
                 sh.mib.inc(Counter::OutOfWindowIcmps);
                 return;
             }
+            let Some(error) = error else { return };
             if c.tcb.state == TcpState::SynSent {
                 let fx = c.tcb.fail(&mut sh.ctx(now), error);
                 after(half, sh, now, slot, fx, None);
@@ -137,6 +164,10 @@ fn quoted<F: Side>(net: &mut Net, now: Instant, tuple: &Tuple<F>, seq: Seq, erro
         Some(Entry::Request(slot)) => {
             if half.reqs.get(slot).is_some_and(|r| r.snt_isn != seq) {
                 sh.mib.inc(Counter::OutOfWindowIcmps);
+            } else if ends_request {
+                // tcp_req_err (6.18): silently, but counted as a drop of the listener.
+                sh.mib.inc(Counter::ListenDrops);
+                remove(half, sh, slot);
             }
         }
         Some(Entry::TimeWait(_)) => {}

@@ -263,7 +263,7 @@ pub(super) fn enqueue<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
 }
 
 /// Removes a request; nothing is sent.
-pub(super) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
+pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     let Some(r) = half.reqs.get(slot).copied() else {
         return;
     };

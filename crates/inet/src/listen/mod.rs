@@ -15,7 +15,9 @@ mod stop;
 
 pub(crate) use accept::{accept, accept_undo};
 pub(crate) use check_req::check_req;
-pub(crate) use conn_request::{advmss, conn_request, resolve, send_syn_ack, shape, syn_ack_timer};
+pub(crate) use conn_request::{
+    advmss, conn_request, remove, resolve, send_syn_ack, shape, syn_ack_timer,
+};
 pub(crate) use cookies::check as cookie_check;
 pub(crate) use start::listen_start;
 pub(crate) use stop::listen_stop;
