@@ -214,8 +214,10 @@ fn cookie_v6_mss_classes_round_down(t: &mut dyn Twin) {
     child_mss(t, Ip::V6, &classes);
 }
 
-/// `tcpi_options` (1 timestamps, 2 SACK, 4 window scaling) and the scales (peer's, ours) of a child.
-fn negotiated(t: &mut dyn Twin, child: Fd) -> (u8, u8, u8) {
+/// `tcpi_options` (1 timestamps, 2 SACK, 4 window scaling), the peer's scale, ours.
+type Negotiated = (u8, u8, u8);
+
+fn negotiated(t: &mut dyn Twin, child: Fd) -> Negotiated {
     let info = t
         .getsockopt(child, libc::IPPROTO_TCP, libc::TCP_INFO, 104)
         .unwrap();
@@ -226,7 +228,7 @@ fn negotiated(t: &mut dyn Twin, child: Fd) -> (u8, u8, u8) {
 fn cookie_options_come_back_only_with_timestamps(t: &mut dyn Twin, ip: Ip) {
     let fd = always(t, ip, 50);
     let (mss, ts, ws) = (Opt::Mss(1440), Opt::Ts(1000, 0), Opt::Wscale(3));
-    let table: &[(&[Opt], (u8, u8, u8))] = &[
+    let table: &[(&[Opt], Negotiated)] = &[
         (&[mss, Opt::SackOk, ts, ws], (7, 3, 7)),
         (&[mss, ts], (1, 0, 0)),
         (&[mss, ts, ws], (5, 3, 7)),
