@@ -84,6 +84,9 @@ pub(crate) enum Command {
     Sysctl(Sysctl),
     /// Say what this machine lacks for `run`, and the command that mends it
     Doctor(Doctor),
+    /// Measure operations of the stack beside its peers
+    #[cfg(feature = "bench")]
+    Bench(hearken_bench::Options),
     /// The carried server of `demo`: an ordinary program over std::net
     #[command(name = "__demo-server", hide = true)]
     DemoServer(DemoServer),

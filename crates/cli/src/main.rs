@@ -32,6 +32,12 @@ fn main() -> ExitCode {
         Command::Ss(options) => finish(show_sockets(&options)),
         Command::Nstat(options) => finish(show_counters(&options)),
         Command::Sysctl(options) => finish(sysctl::describe(&options)),
+        #[cfg(feature = "bench")]
+        Command::Bench(options) => finish(
+            hearken_bench::measure(&options)
+                .map_err(Failure::from)
+                .and_then(|text| print(&text)),
+        ),
         Command::Doctor(options) => match doctor::doctor(&options) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,

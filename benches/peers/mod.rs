@@ -1,0 +1,4 @@
+//! Others, doing the same work in the same process.
+
+pub(crate) mod linux;
+pub(crate) mod smol;
