@@ -95,7 +95,7 @@ fn network_fresh_holds_lo_and_the_pair() {
     let six: Vec<&str> = o.out.lines().filter(|l| l.ends_with(" eth0")).collect();
     assert_eq!(six.len(), 1, "one address, no link-local: {}", o.out);
     assert!(
-        six[0].starts_with("fd000000000000000000000000000015"),
+        six[0].starts_with("fd000002000000000000000000000015"),
         "{}",
         six[0]
     );
