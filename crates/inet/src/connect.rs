@@ -24,14 +24,12 @@ pub(crate) fn connect(
     addr: SocketAddr,
     cred: &Cred,
 ) -> Result<Connect, ConnectError> {
+    if let Some(answer) = state(net, slot) {
+        return answer;
+    }
     let Some(s) = net.sh.sockets.get_mut(slot) else {
         return Err(ConnectError::AddrNotAvailable);
     };
-    match (s.ss, s.phase) {
-        (_, Phase::Listener(_)) | (SsState::Connected, _) => return Err(ConnectError::IsConnected),
-        (SsState::Connecting, _) => return progress(net, slot),
-        (SsState::Unconnected, _) => {}
-    }
     let (domain, v6only) = (s.domain, s.has(Socket::V6ONLY));
     if addr.is_ipv4() != (domain == Domain::Inet) {
         return Err(ConnectError::WrongFamily);
@@ -53,6 +51,16 @@ pub(crate) fn connect(
         open::<V4>(net, now, slot, dst, addr.port())
     } else {
         open::<V6>(net, now, slot, dst, addr.port())
+    }
+}
+
+/// The socket-level state goes before everything else (LISTEN is no CLOSE: connected, as far as connect() cares).
+pub(crate) fn state(net: &mut Net, slot: u32) -> Option<Result<Connect, ConnectError>> {
+    let s = net.sh.sockets.get_mut(slot)?;
+    match (s.ss, s.phase) {
+        (_, Phase::Listener(_)) | (SsState::Connected, _) => Some(Err(ConnectError::IsConnected)),
+        (SsState::Connecting, _) => Some(progress(net, slot)),
+        (SsState::Unconnected, _) => None,
     }
 }
 

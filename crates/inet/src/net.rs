@@ -287,6 +287,12 @@ impl Net {
         self.sh.socket(s).ok_or(ConnectError::AddrNotAvailable)?;
         connect::connect(self, now, s.slot, addr, cred)
     }
+    /// What connect(2) answers from the socket's state alone, before it looks at an address; `None` when a new attempt may
+    /// begin.
+    pub fn connect_state(&mut self, s: SocketId) -> Option<Result<Connect, ConnectError>> {
+        self.sh.socket(s)?;
+        connect::state(self, s.slot)
+    }
     /// connect(AF_UNSPEC): ends what there is, by a reset where a peer must hear of it, and makes the socket fresh. An
     /// address or a port that the program chose stays bound (docs/linux 7, 35, 36).
     pub fn disconnect(&mut self, now: Instant, s: SocketId) {

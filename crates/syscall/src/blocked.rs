@@ -5,9 +5,8 @@ use crate::epoll::EpollEvent;
 use crate::file::FileId;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use hearken_abi::Errno;
-use hearken_inet::{Cred, Instant};
+use hearken_inet::Instant;
 
 /// Names a call that waits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -92,10 +91,7 @@ pub(crate) enum Op {
     Accept {
         flags: i32,
     },
-    Connect {
-        to: SocketAddr,
-        cred: Cred,
-    },
+    Connect,
     Recv {
         got: Vec<u8>,
         len: usize,
@@ -116,7 +112,7 @@ impl Op {
     pub(crate) fn is_exclusive(&self) -> bool {
         match self {
             Self::Accept { .. } | Self::EpollWait { .. } => true,
-            Self::Connect { .. } | Self::Recv { .. } | Self::Send { .. } => false,
+            Self::Connect | Self::Recv { .. } | Self::Send { .. } => false,
         }
     }
 
@@ -125,7 +121,7 @@ impl Op {
     pub(crate) fn interrupted(&self, has_deadline: bool) -> Errno {
         match self {
             Self::EpollWait { .. } => Errno::EINTR,
-            Self::Accept { .. } | Self::Connect { .. } | Self::Recv { .. } | Self::Send { .. } => {
+            Self::Accept { .. } | Self::Connect | Self::Recv { .. } | Self::Send { .. } => {
                 if has_deadline {
                     Errno::EINTR
                 } else {

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("syscall", &["abi", "wire", "tcp", "inet"]),
     ("gateway", &["abi", "wire", "tcp", "inet"]),
     ("device", &["abi", "wire", "tcp", "inet"]),
+    ("sim", &["abi", "wire", "tcp", "inet", "syscall", "device"]),
     ("twin", &["abi", "wire", "tcp", "inet", "syscall", "device"]),
     (
         "run",

@@ -87,10 +87,11 @@ impl Machine {
             return Err(Errno::EAGAIN);
         }
         if flags & MSG_OOB != 0 {
-            // tcp_recv_urg (6.18) without urgent data, after the state has been looked at.
+            // tcp_recv_urg (6.18) without urgent data: EINVAL in every state but one.
             return match self.net(t.net).state(t.socket) {
-                TcpState::Close | TcpState::Listen => Err(Errno::ENOTCONN),
-                TcpState::Established
+                TcpState::Listen => Err(Errno::ENOTCONN),
+                TcpState::Close
+                | TcpState::Established
                 | TcpState::SynSent
                 | TcpState::SynRecv
                 | TcpState::FinWait1

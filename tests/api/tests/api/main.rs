@@ -7,6 +7,7 @@ mod accept;
 mod accept_queue;
 mod backlog;
 mod bind;
+mod calls;
 mod connect;
 mod cookies;
 mod end;
