@@ -1,8 +1,9 @@
 //! Names and plain values of the public interface.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use hearken_abi::{Domain, TcpState};
 use hearken_tcp::{Instant, Sysctls};
@@ -89,6 +90,19 @@ pub struct Accepted {
     pub local: SocketAddr,
 }
 
+/// A UDP datagram that came in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Datagram {
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// The local address that it was sent to.
+    pub to: IpAddr,
+    /// Where it came in.
+    pub iface: IfaceId,
+    /// What it carries.
+    pub data: Vec<u8>,
+}
+
 /// How far a connect came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Connect {
@@ -120,6 +134,8 @@ pub enum Opt {
     BindToDevice(Option<IfaceId>),
     /// IPV6_V6ONLY
     V6Only(bool),
+    /// SO_BROADCAST, which only UDP obeys.
+    Broadcast(bool),
     /// IP_FREEBIND, IPV6_FREEBIND
     FreeBind(bool),
     /// IP_BIND_ADDRESS_NO_PORT

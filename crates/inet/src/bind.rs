@@ -43,7 +43,10 @@ pub(crate) fn bind(
     if port != 0 && port < sh.sysctls.ip_unprivileged_port_start && !cred.net_bind_service {
         return Err(BindError::Permission);
     }
-    if s.phase != Phase::Idle || s.ss != SsState::Unconnected || s.bind != NONE {
+    if !matches!(s.phase, Phase::Idle | Phase::Udp(_))
+        || s.ss != SsState::Unconnected
+        || s.bind != NONE
+    {
         return Err(BindError::NotFresh);
     }
     let no_port = s.has(Socket::NO_PORT);
@@ -58,7 +61,7 @@ pub(crate) fn bind(
     if port == 0 {
         local.set_port(pick_port(sh, slot, ip).ok_or(BindError::AddrInUse)?);
     } else if !sh
-        .binds
+        .binds(slot)
         .is_free(&holder(sh, slot, local).ok_or(BindError::NotFresh)?, NONE)
     {
         return Err(BindError::AddrInUse);
@@ -98,7 +101,7 @@ pub(crate) fn hold(sh: &mut Shared, slot: u32, local: SocketAddr, listening: boo
     let Some(h) = holder(sh, slot, local) else {
         return;
     };
-    let bind = sh.binds.take(Holder { listening, ..h });
+    let bind = sh.binds_mut(slot).take(Holder { listening, ..h });
     if let Some(s) = sh.sockets.get_mut(slot) {
         s.bind = bind;
         s.conf().local = local;
@@ -108,9 +111,9 @@ pub(crate) fn hold(sh: &mut Shared, slot: u32, local: SocketAddr, listening: boo
 /// Whether the socket, bound as it is, may stand beside the others with its options as they are now.
 pub(crate) fn is_free(sh: &Shared, slot: u32) -> bool {
     let bind = sh.sockets.get(slot).map_or(NONE, |s| s.bind);
-    sh.binds
+    sh.binds(slot)
         .holder(bind)
-        .is_some_and(|h| sh.binds.is_free(&h, bind))
+        .is_some_and(|h| sh.binds(slot).is_free(&h, bind))
 }
 
 /// Others see whether the holder listens.
@@ -123,7 +126,11 @@ pub(crate) fn change(sh: &mut Shared, slot: u32, f: impl FnOnce(&mut Holder)) {
     if let Some(s) = sh.sockets.get_mut(slot)
         && s.bind != NONE
     {
-        s.bind = sh.binds.change(s.bind, f);
+        let bind = s.bind;
+        let bind = sh.binds_mut(slot).change(bind, f);
+        if let Some(s) = sh.sockets.get_mut(slot) {
+            s.bind = bind;
+        }
     }
 }
 
@@ -140,7 +147,8 @@ pub(crate) fn change_any(net: &mut Net, slot: u32, f: impl Fn(&mut Holder)) {
 /// Gives the port back. getsockname goes on reporting it (docs/linux 35).
 pub(crate) fn release(sh: &mut Shared, slot: u32) {
     if let Some(s) = sh.sockets.get_mut(slot) {
-        sh.binds.release(core::mem::replace(&mut s.bind, NONE));
+        let bind = core::mem::replace(&mut s.bind, NONE);
+        sh.binds_mut(slot).release(bind);
     }
 }
 
@@ -164,7 +172,7 @@ pub(crate) fn pick_port(sh: &mut Shared, slot: u32, ip: IpAddr) -> Option<u16> {
         for parity in [1, 0] {
             let found = search(from, to, start, parity, |port| {
                 h.port = port;
-                sh.binds.is_free(&h, NONE)
+                sh.binds(slot).is_free(&h, NONE)
             });
             if found.is_some() {
                 return found;

@@ -16,6 +16,7 @@ use crate::shared::Shared;
 use crate::socket::{Phase, SsState, unspecified};
 use crate::tcp_input::{after, leave, touch};
 use crate::tcp_output::{self, Ends};
+use crate::udp;
 
 /// shutdown(2) (Linux `inet_shutdown`; docs/linux 9, 33, 34).
 pub(crate) fn shutdown(
@@ -29,6 +30,14 @@ pub(crate) fn shutdown(
     };
     match s.phase {
         Phase::Idle => return Err(ShutdownError::NotConnected),
+        Phase::Udp(u) => {
+            let connected = net.sh.udp.socks.get(u).is_some_and(|x| x.peer.is_some());
+            return if connected {
+                Ok(())
+            } else {
+                Err(ShutdownError::NotConnected)
+            };
+        }
         Phase::Listener(_) => {
             if how != Shutdown::Write {
                 listen_stop(net, now, slot);
@@ -161,6 +170,7 @@ pub(crate) fn disconnect(net: &mut Net, now: Instant, slot: u32) {
     };
     match s.phase {
         Phase::Idle => {}
+        Phase::Udp(u) => udp::disconnect(&mut net.sh, slot, u),
         Phase::Listener(_) => listen_stop(net, now, slot),
         Phase::V4(_) | Phase::V6(_) => {
             net.with_conn(slot, AbortConn { now });
@@ -186,6 +196,7 @@ pub(crate) fn close(net: &mut Net, now: Instant, slot: u32) {
     match s.phase {
         Phase::Listener(_) => listen_stop(net, now, slot),
         Phase::Idle => {}
+        Phase::Udp(u) => udp::close(&mut net.sh, slot, u),
         Phase::V4(_) | Phase::V6(_) => net
             .with_conn(slot, CloseConn { now, linger_zero })
             .unwrap_or(()),
@@ -207,7 +218,7 @@ impl Net {
         match self.sh.sockets.get(slot)?.phase {
             Phase::V4(c) => Some(f.run::<V4>(&mut self.v4, &mut self.sh, c)),
             Phase::V6(c) => Some(f.run::<V6>(&mut self.v6, &mut self.sh, c)),
-            Phase::Idle | Phase::Listener(_) => None,
+            Phase::Idle | Phase::Listener(_) | Phase::Udp(_) => None,
         }
     }
 
@@ -216,7 +227,7 @@ impl Net {
         match self.sh.sockets.get(slot)?.phase {
             Phase::V4(c) => self.v4.conns.get_mut(c).map(|c| f(&mut c.tcb)),
             Phase::V6(c) => self.v6.conns.get_mut(c).map(|c| f(&mut c.tcb)),
-            Phase::Idle | Phase::Listener(_) => None,
+            Phase::Idle | Phase::Listener(_) | Phase::Udp(_) => None,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::listen::{advmss, shape};
 use crate::net::Net;
 use crate::socket::{Phase, Socket, SsState, shown};
 use crate::tcp_input::touch;
+use crate::udp;
 
 pub(crate) fn connect(
     net: &mut Net,
@@ -30,6 +31,9 @@ pub(crate) fn connect(
     let Some(s) = net.sh.sockets.get_mut(slot) else {
         return Err(ConnectError::AddrNotAvailable);
     };
+    if let Phase::Udp(u) = s.phase {
+        return udp::connect(&mut net.sh, slot, u, addr, cred).map(|()| Connect::Done);
+    }
     let (domain, v6only) = (s.domain, s.has(Socket::V6ONLY));
     if addr.is_ipv4() != (domain == Domain::Inet) {
         return Err(ConnectError::WrongFamily);

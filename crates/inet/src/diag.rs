@@ -127,7 +127,7 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
         return i;
     };
     let t = match s.phase {
-        Phase::Idle => return i,
+        Phase::Idle | Phase::Udp(_) => return i,
         Phase::Listener(l) => {
             if let Some(l) = net.sh.listeners.get(l) {
                 i.state = TcpState::Listen as u8;

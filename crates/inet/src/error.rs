@@ -89,6 +89,29 @@ pub enum SendError {
     Failed(SoError),
 }
 
+/// Why a datagram was not sent, or none received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UdpError {
+    /// Nothing has come, or there is no room to send.
+    WouldBlock,
+    /// No address given, and the socket is not connected: EDESTADDRREQ.
+    NoDestination,
+    /// Longer than a datagram may be: EMSGSIZE.
+    TooBig,
+    /// No route: ENETUNREACH.
+    NoRoute,
+    /// An address of the other family.
+    WrongFamily,
+    /// A broadcast address without SO_BROADCAST: EACCES.
+    Broadcast,
+    /// No port was free: EAGAIN.
+    NoPort,
+    /// Port 0: EINVAL.
+    Invalid,
+    /// The pending error, now taken.
+    Failed(SoError),
+}
+
 /// Why an option was not set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OptError {

@@ -11,6 +11,13 @@ use crate::timers::Key;
 /// Stateless answers that may wait; more are dropped.
 pub(crate) const MAX_REPLIES: usize = 256;
 
+/// A datagram that waits, and the UDP socket (slot, generation) that it counts against.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) owner: (u32, u32),
+}
+
 /// An interface.
 #[derive(Debug)]
 pub(crate) struct Iface {
@@ -20,6 +27,8 @@ pub(crate) struct Iface {
     pub(crate) any_local: bool,
     /// Finished packets: RST, ICMP.
     pub(crate) replies: VecDeque<Vec<u8>>,
+    /// Finished packets of UDP sockets.
+    pub(crate) datagrams: VecDeque<Waiting>,
     /// Records that have, or may have, something to send.
     pub(crate) queue: VecDeque<Key>,
     /// Buffers of sent replies, to be used again.
@@ -33,6 +42,7 @@ impl Iface {
             mtu,
             any_local: false,
             replies: VecDeque::new(),
+            datagrams: VecDeque::new(),
             queue: VecDeque::new(),
             spare: Vec::new(),
         }

@@ -90,6 +90,27 @@ impl Net {
         };
         let t = match s.phase {
             Phase::Idle => return Ready::WRITE | Ready::HUP,
+            Phase::Udp(u) => {
+                let mut r = Ready::NONE;
+                if let Some(x) = self.sh.udp.socks.get(u) {
+                    r |= if x.is_readable() {
+                        Ready::READ
+                    } else {
+                        Ready::NONE
+                    };
+                    r |= if x.is_writable() {
+                        Ready::WRITE
+                    } else {
+                        Ready::NONE
+                    };
+                    r |= if x.error.is_some() {
+                        Ready::ERR | Ready::READ
+                    } else {
+                        Ready::NONE
+                    };
+                }
+                return r;
+            }
             Phase::Listener(l) => {
                 let waiting = self
                     .sh

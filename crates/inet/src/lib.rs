@@ -30,6 +30,7 @@ mod tcp_output;
 mod timers;
 mod timewait;
 mod transmit;
+mod udp;
 
 pub use api::*;
 pub use error::*;

@@ -29,7 +29,7 @@ impl Net {
         match self.sh.sockets.get(slot)?.phase {
             Phase::V4(c) => self.v4.conns.get(c).map(|c| &c.tcb),
             Phase::V6(c) => self.v6.conns.get(c).map(|c| &c.tcb),
-            Phase::Idle | Phase::Listener(_) => None,
+            Phase::Idle | Phase::Listener(_) | Phase::Udp(_) => None,
         }
     }
 
@@ -51,7 +51,7 @@ impl Net {
         match s.phase {
             Phase::V4(c) => of::<V4>(self, s.domain, c),
             Phase::V6(c) => of::<V6>(self, s.domain, c),
-            Phase::Idle | Phase::Listener(_) => None,
+            Phase::Idle | Phase::Listener(_) | Phase::Udp(_) => None,
         }
     }
 }
@@ -228,11 +228,43 @@ impl Net {
         let slot = self.sh.sockets.insert(s);
         self.sh.id(slot)
     }
+    /// A UDP socket, unbound. bind, connect, disconnect, close, the names, the options and readiness are as for TCP.
+    pub fn udp_socket(&mut self, domain: Domain) -> SocketId {
+        let slot = udp::socket(&mut self.sh, domain);
+        self.sh.id(slot)
+    }
+    /// sendto(2) on a UDP socket: one datagram to `to`, or to the peer that it is connected to; in fragments if it
+    /// exceeds the interface's MTU. Never blocks; returns the bytes of `data`.
+    pub fn send_to(
+        &mut self,
+        s: SocketId,
+        to: Option<SocketAddr>,
+        data: &[&[u8]],
+    ) -> Result<usize, UdpError> {
+        match self.sh.socket(s).map(|s| s.phase) {
+            Some(Phase::Udp(u)) => udp::send_to(&mut self.sh, s.slot, u, to, data),
+            _ => Err(UdpError::NoDestination),
+        }
+    }
+    /// recvfrom(2) on a UDP socket: shows the oldest datagram to `f`, and takes it unless `peek`. Never blocks.
+    pub fn recv_from<R>(
+        &mut self,
+        s: SocketId,
+        peek: bool,
+        f: impl FnOnce(&Datagram) -> R,
+    ) -> Result<R, UdpError> {
+        match self.sh.socket(s).map(|s| s.phase) {
+            Some(Phase::Udp(u)) => udp::recv(&mut self.sh, u, peek, f),
+            _ => Err(UdpError::WouldBlock),
+        }
+    }
     /// bind(2): takes an address and a port for an idle socket; port 0 lets the namespace choose one
     /// (`ip_local_port_range`, docs/linux 25 to 29). Linux `__inet_bind`, `inet_csk_get_port`.
     pub fn bind(&mut self, s: SocketId, addr: SocketAddr, cred: &Cred) -> Result<(), BindError> {
-        self.sh.socket(s).ok_or(BindError::NotFresh)?;
-        bind::bind(&mut self.sh, s.slot, addr, cred)
+        match self.sh.socket(s).ok_or(BindError::NotFresh)?.phase {
+            Phase::Udp(u) => udp::bind(&mut self.sh, s.slot, u, addr, cred),
+            _ => bind::bind(&mut self.sh, s.slot, addr, cred),
+        }
     }
     /// listen(2) below the system call: `backlog` has been clamped to somaxconn and the security hook has spoken. An
     /// unbound socket is bound to a port of the namespace's choice; a socket that listens already only gets the new limit.
@@ -335,7 +367,9 @@ impl Net {
     }
     /// getpeername(2): `None` is ENOTCONN.
     pub fn peer_addr(&self, s: SocketId) -> Option<SocketAddr> {
-        self.sh.socket(s)?;
+        if let Phase::Udp(u) = self.sh.socket(s)?.phase {
+            return self.sh.udp.socks.get(u)?.peer;
+        }
         let connected = !matches!(self.state_of(s.slot), TcpState::Close | TcpState::SynSent);
         self.ends(s.slot).filter(|_| connected).map(|e| e.1)
     }
@@ -357,15 +391,18 @@ impl Net {
     }
     /// SO_ERROR: the pending error, or else the last soft one; it is taken.
     pub fn take_error(&mut self, s: SocketId) -> Option<SoError> {
-        self.sh.socket(s)?;
+        if let Phase::Udp(u) = self.sh.socket(s)?.phase {
+            return self.sh.udp.socks.get_mut(u)?.error.take();
+        }
         self.with_tcb(s.slot, |t| t.take_any_error()).flatten()
     }
     /// SIOCINQ: bytes to read.
     pub fn readable(&self, s: SocketId) -> usize {
-        self.sh
-            .socket(s)
-            .and_then(|_| self.tcb(s.slot))
-            .map_or(0, |t| t.readable())
+        match self.sh.socket(s).map(|s| s.phase) {
+            Some(Phase::Udp(u)) => self.sh.udp.socks.get(u).map_or(0, |x| x.next_len()),
+            Some(_) => self.tcb(s.slot).map_or(0, |t| t.readable()),
+            None => 0,
+        }
     }
     /// SIOCOUTQ: bytes written and not acknowledged; and of them, not yet sent.
     pub fn unacked(&self, s: SocketId) -> (usize, usize) {

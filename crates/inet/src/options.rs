@@ -38,10 +38,18 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::V6Only(on) => {
             // After bind it is too late (docs/linux 108).
-            if s.bind != NONE || s.phase != Phase::Idle {
+            if s.bind != NONE || !matches!(s.phase, Phase::Idle | Phase::Udp(_)) {
                 return Err(OptError::Invalid);
             }
             s.set(Socket::V6ONLY, on);
+        }
+        Opt::Broadcast(on) => {
+            let phase = s.phase;
+            if let Phase::Udp(u) = phase
+                && let Some(x) = net.sh.udp.socks.get_mut(u)
+            {
+                x.broadcast = on;
+            }
         }
         Opt::FreeBind(on) => s.set(Socket::FREE_BIND, on),
         Opt::BindAddressNoPort(on) => s.set(Socket::NO_PORT, on),
@@ -104,7 +112,7 @@ pub(crate) fn get(net: &Net, slot: u32) -> Option<Options> {
     let moving = match s.phase {
         Phase::V4(c) => net.v4.conns.get(c).and_then(|c| c.tcb.buffers()),
         Phase::V6(c) => net.v6.conns.get(c).and_then(|c| c.tcb.buffers()),
-        Phase::Idle | Phase::Listener(_) => None,
+        Phase::Idle | Phase::Listener(_) | Phase::Udp(_) => None,
     };
     let sys = &net.sh.sysctls;
     let (sndbuf, rcvbuf) = moving.unwrap_or((

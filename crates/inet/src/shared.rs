@@ -16,9 +16,12 @@ use crate::hash::bind::Binds;
 use crate::hash::listening::Listening;
 use crate::hooks::{HookMask, Hooks, SockOp, SockOps, Step};
 use crate::iface::{Iface, MAX_REPLIES, Routing};
+use crate::ip::fragment::Fragments;
+use crate::ip::limit::Limiter;
 use crate::listen::Listener;
-use crate::socket::Socket;
+use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
+use crate::udp::UdpTable;
 
 pub(crate) struct Shared {
     pub(crate) sysctls: Sysctls,
@@ -33,6 +36,9 @@ pub(crate) struct Shared {
     pub(crate) listeners: Arena<Listener>,
     pub(crate) lhash: Listening,
     pub(crate) binds: Binds,
+    pub(crate) udp: UdpTable,
+    pub(crate) fragments: Fragments,
+    pub(crate) icmp_limit: Limiter,
     /// Listeners of `listen_any`, for IPv4 and IPv6.
     pub(crate) any: [u32; 2],
     pub(crate) syns: VecDeque<Event>,
@@ -64,6 +70,9 @@ impl Shared {
             listeners: Arena::new(),
             lhash: Listening::new(),
             binds: Binds::new(),
+            udp: UdpTable::new(),
+            fragments: Fragments::default(),
+            icmp_limit: Limiter::new(),
             any: [NONE; 2],
             syns: VecDeque::new(),
             lo: VecDeque::new(),
@@ -135,6 +144,20 @@ impl Shared {
         };
         self.mib.inc(requests);
         self.mib.inc(transmits);
+    }
+
+    /// The ports of the socket's protocol.
+    pub(crate) fn binds(&self, slot: u32) -> &Binds {
+        match self.sockets.get(slot).map(|s| s.phase) {
+            Some(Phase::Udp(_)) => &self.udp.binds,
+            _ => &self.binds,
+        }
+    }
+    pub(crate) fn binds_mut(&mut self, slot: u32) -> &mut Binds {
+        match self.sockets.get(slot).map(|s| s.phase) {
+            Some(Phase::Udp(_)) => &mut self.udp.binds,
+            _ => &mut self.binds,
+        }
     }
 
     /// A stateless answer; beyond the ring's length it is dropped, counted.

@@ -20,6 +20,8 @@ pub(crate) enum Phase {
     V4(u32),
     /// A connection slot of the IPv6 half.
     V6(u32),
+    /// A UDP slot; from birth to death.
+    Udp(u32),
 }
 
 /// The socket-level state (Linux `socket_state`), which outlives the TCP state: docs/linux 7.

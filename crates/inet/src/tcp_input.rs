@@ -54,15 +54,15 @@ pub(crate) struct From<A> {
     pub(crate) csum: RxCsum,
 }
 
-/// Takes the TCP part of a packet: `data[0]` holds at least the header, all of it `len` bytes.
+/// Takes the TCP part of a packet: `data[0]` holds at least the header, all of it.
 pub(crate) fn tcp_input<F: Side>(
     half: &mut Half<F>,
     sh: &mut Shared,
     now: Instant,
     from: From<F::Addr>,
     data: &mut [&[u8]],
-    len: usize,
 ) {
+    let len: usize = data.iter().map(|d| d.len()).sum();
     sh.mib.inc(Counter::TcpInSegs);
     let parsed = data.first().and_then(|d| tcp::parse(d).ok());
     let Some((header, header_len)) = parsed else {

@@ -29,7 +29,7 @@ pub(crate) fn poll<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &
         let Some(i) = net.sh.iface(iface) else {
             return Progress::Idle;
         };
-        if i.replies.is_empty() && i.queue.is_empty() {
+        if i.replies.is_empty() && i.queue.is_empty() && i.datagrams.is_empty() {
             return Progress::Idle;
         }
         if tx.room() == 0 {
@@ -42,9 +42,31 @@ pub(crate) fn poll<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &
             net.sh.count_out(v6);
             continue;
         }
-        let Some(key) = i.queue.pop_front() else {
+        if let Some(d) = i.datagrams.pop_front() {
+            tx.send(&TxMeta::default(), &d.bytes, &[]);
+            let v6 = d.bytes.first().is_some_and(|b| b >> 4 == 6);
+            let len = d.bytes.len();
+            i.recycle(d.bytes);
+            net.sh.count_out(v6);
+            if let Some(x) = net.sh.udp.socks.of(d.owner.0, d.owner.1) {
+                let was = x.is_writable();
+                x.sending -= len;
+                let socket = x.socket;
+                if !was {
+                    net.sh.mark(socket);
+                }
+            }
+        }
+        let Some(i) = net.sh.iface(iface) else {
             return Progress::Idle;
         };
+        let Some(key) = i.queue.pop_front() else {
+            continue;
+        };
+        if tx.room() == 0 {
+            i.queue.push_front(key);
+            continue;
+        }
         let more = if key.v6 {
             serve(&mut net.v6, &mut net.sh, now, key, tx)
         } else {
@@ -243,7 +265,7 @@ pub(crate) fn poll_lo(net: &mut Net, now: Instant) -> bool {
     };
     spare.truncate(LO_BUDGET);
     i.spare.append(&mut spare);
-    !i.replies.is_empty() || !i.queue.is_empty()
+    !i.replies.is_empty() || !i.queue.is_empty() || !i.datagrams.is_empty()
 }
 
 /// Runs what is due.

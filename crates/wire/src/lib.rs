@@ -29,6 +29,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod options;
 pub mod tcp;
+pub mod udp;
 
 pub use checksum::Sum;
 pub use flags::Flags;

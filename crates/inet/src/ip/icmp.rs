@@ -1,5 +1,6 @@
 //! ICMP and ICMPv6: echo, and errors that tell a connection what became of its segment.
 
+use core::net::{IpAddr, SocketAddr};
 use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_tcp::tcb::SoError;
 use hearken_tcp::{Instant, Seq, Tuple, V4, V6};
@@ -12,6 +13,7 @@ use crate::listen::remove;
 use crate::net::Net;
 use crate::shared::Shared;
 use crate::tcp_input::after;
+use crate::udp;
 
 /// Headers before an ICMP body, at the most.
 const HEADERS: usize = 48;
@@ -42,26 +44,41 @@ pub(crate) fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv4::He
                 _ => SoError::HostUnreach,
             };
             let ends_request = matches!(code, icmp::unreach::NET | icmp::unreach::HOST);
-            quoted_v4(net, now, body, Some(error), ends_request);
+            quoted_v4(net, now, iface, body, Some(error), ends_request);
         }
         icmp::Message::TimeExceeded { code } => {
             sh.mib.inc(Counter::IcmpInTimeExcds);
-            quoted_v4(net, now, body, Some(SoError::HostUnreach), code == 0);
+            quoted_v4(net, now, iface, body, Some(SoError::HostUnreach), code == 0);
         }
         icmp::Message::ParameterProblem { .. } => {
             sh.mib.inc(Counter::IcmpInParmProbs);
-            quoted_v4(net, now, body, None, true);
+            quoted_v4(net, now, iface, body, None, true);
         }
         _ => {}
     }
 }
 
 /// `error` is what a connection is told, `ends_request` whether a half-open one is given up (docs/linux 64).
-fn quoted_v4(net: &mut Net, now: Instant, body: &[u8], error: Option<SoError>, ends_request: bool) {
-    let Some(q) = icmp::quoted(body).filter(|q| q.ip.protocol == 6) else {
+fn quoted_v4(
+    net: &mut Net,
+    now: Instant,
+    iface: IfaceId,
+    body: &[u8],
+    error: Option<SoError>,
+    ends_request: bool,
+) {
+    let Some(q) = icmp::quoted(body).filter(|q| matches!(q.ip.protocol, 6 | 17)) else {
         net.sh.mib.inc(Counter::IcmpInErrors);
         return;
     };
+    if q.ip.protocol == 17 {
+        let at = |ip: [u8; 4], port| SocketAddr::new(ip.into(), port);
+        let (from, to) = (at(q.ip.src, q.ports.0), at(q.ip.dst, q.ports.1));
+        if let Some(e) = error {
+            udp::error(&mut net.sh, from, to, iface, e);
+        }
+        return;
+    }
     let tuple = Tuple::<V4> {
         laddr: q.ip.src,
         raddr: q.ip.dst,
@@ -105,25 +122,40 @@ pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::He
                     | icmpv6::unreach::POLICY
                     | icmpv6::unreach::REJECT_ROUTE
             );
-            quoted_v6(net, now, body, Some(error), ends_request);
+            quoted_v6(net, now, iface, body, Some(error), ends_request);
         }
         icmpv6::Message::TimeExceeded { .. } => {
             sh.mib.inc(Counter::Icmp6InTimeExcds);
-            quoted_v6(net, now, body, Some(SoError::HostUnreach), false);
+            quoted_v6(net, now, iface, body, Some(SoError::HostUnreach), false);
         }
         icmpv6::Message::ParameterProblem { .. } => {
             sh.mib.inc(Counter::Icmp6InParmProblems);
-            quoted_v6(net, now, body, None, true);
+            quoted_v6(net, now, iface, body, None, true);
         }
         _ => {}
     }
 }
 
-fn quoted_v6(net: &mut Net, now: Instant, body: &[u8], error: Option<SoError>, ends_request: bool) {
-    let Some(q) = icmpv6::quoted(body).filter(|q| q.protocol == 6) else {
+fn quoted_v6(
+    net: &mut Net,
+    now: Instant,
+    iface: IfaceId,
+    body: &[u8],
+    error: Option<SoError>,
+    ends_request: bool,
+) {
+    let Some(q) = icmpv6::quoted(body).filter(|q| matches!(q.protocol, 6 | 17)) else {
         net.sh.mib.inc(Counter::Icmp6InErrors);
         return;
     };
+    if q.protocol == 17 {
+        let at = |ip: [u8; 16], port| SocketAddr::new(ip.into(), port);
+        let (from, to) = (at(q.src, q.ports.0), at(q.dst, q.ports.1));
+        if let Some(e) = error {
+            udp::error(&mut net.sh, from, to, iface, e);
+        }
+        return;
+    }
     let tuple = Tuple::<V6> {
         laddr: q.src,
         raddr: q.dst,
@@ -229,9 +261,19 @@ pub(crate) fn unreachable<F: Side>(
     quote[ip..ip + 2].copy_from_slice(&tuple.rport.to_be_bytes());
     quote[ip + 2..ip + 4].copy_from_slice(&tuple.lport.to_be_bytes());
     quote[ip + 4..ip + 8].copy_from_slice(&isn.0.to_be_bytes());
-    let quote = &quote[..ip + 20];
+    quoting::<F>(sh, iface, tuple.laddr, tuple.raddr, code, &quote[..ip + 20]);
+}
+
+/// Sends a destination unreachable that quotes a packet.
+fn quoting<F: Side>(
+    sh: &mut Shared,
+    iface: IfaceId,
+    src: F::Addr,
+    dst: F::Addr,
+    code: u8,
+    quote: &[u8],
+) {
     let len = quote.len() + icmp::LEN;
-    let (src, dst) = (tuple.laddr, tuple.raddr);
     let proto = if F::V6 { 58 } else { 1 };
     sh.mib.inc(if F::V6 {
         Counter::Icmp6OutMsgs
@@ -246,4 +288,74 @@ pub(crate) fn unreachable<F: Side>(
     send::<F>(sh, iface, src, dst, proto, len, |buf| {
         F::emit_unreachable(src, dst, code, quote, buf)
     });
+}
+
+/// Bytes of a datagram that its ICMP error quotes, so that the whole stays below 576 bytes (RFC 1812 4.3.2.3).
+const QUOTE: usize = 500;
+
+/// Nobody has the port: tells the sender of a UDP datagram, at a limited rate.
+pub(crate) fn port_unreachable(
+    sh: &mut Shared,
+    now: Instant,
+    iface: IfaceId,
+    src: IpAddr,
+    dst: IpAddr,
+    datagram: &[u8],
+) {
+    fn tell<F: Side>(
+        sh: &mut Shared,
+        iface: IfaceId,
+        from: F::Addr,
+        to: F::Addr,
+        code: u8,
+        datagram: &[u8],
+    ) {
+        let mut quote = alloc::vec![0; F::HEADER];
+        F::emit_ip(
+            &mut quote,
+            to,
+            from,
+            &IpMeta {
+                proto: 17,
+                ttl: 64,
+                tos: 0,
+                flow: 0,
+            },
+            datagram.len(),
+        );
+        quote.extend_from_slice(&datagram[..datagram.len().min(QUOTE)]);
+        quoting::<F>(sh, iface, from, to, code, &quote);
+    }
+    let hash = sh.secrets.listen_hash(&crate::hash::listening::key(src), 0);
+    if !sh.icmp_limit.allows(hash, now) {
+        let c = if src.is_ipv6() {
+            Counter::Icmp6OutRateLimitHost
+        } else {
+            Counter::IcmpOutRateLimitHost
+        };
+        return sh.mib.inc(c);
+    }
+    match (dst, src) {
+        (IpAddr::V4(d), IpAddr::V4(s)) => {
+            tell::<V4>(
+                sh,
+                iface,
+                d.octets(),
+                s.octets(),
+                icmp::unreach::PORT,
+                datagram,
+            );
+        }
+        (IpAddr::V6(d), IpAddr::V6(s)) => {
+            tell::<V6>(
+                sh,
+                iface,
+                d.octets(),
+                s.octets(),
+                icmpv6::unreach::PORT,
+                datagram,
+            );
+        }
+        _ => {}
+    }
 }

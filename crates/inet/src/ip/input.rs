@@ -1,16 +1,20 @@
-//! A packet comes in (Linux `ip_rcv`, `ipv6_rcv`): header checks, is it ours, which protocol. Fragments are not
-//! reassembled yet: they are counted and dropped.
+//! A packet comes in (Linux `ip_rcv`, `ipv6_rcv`): header checks, is it ours, which protocol.
 
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use hearken_abi::{Counter, DropReason};
 use hearken_tcp::Instant;
 use hearken_wire::{ipv4, ipv6};
 
+use super::fragment::{self, Outcome};
 use super::icmp;
 use crate::api::IfaceId;
-use crate::frame::RxFrame;
+use crate::frame::{RxCsum, RxFrame};
 use crate::net::Net;
+use crate::shared::Shared;
 use crate::tcp_input::{From, tcp_input};
+use crate::udp;
 
 /// Pieces that one packet may come in.
 const PIECES: usize = 17;
@@ -77,13 +81,45 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         sh.mib.inc(Counter::IpInAddrErrors);
         return sh.drop_packet(DropReason::IpInaddrerrors);
     }
-    if h.is_fragment() {
-        sh.mib.inc(Counter::IpReasmReqds);
-        sh.mib.inc(Counter::IpReasmFails);
-        return sh.drop_packet(DropReason::FragTooFar);
-    }
     let len = usize::from(h.total_len) - skip;
     let (mut data, n) = pieces(frame, skip, len);
+    let unicast = !group;
+    if !h.is_fragment() {
+        return deliver_v4(
+            net,
+            now,
+            iface,
+            &h,
+            unicast,
+            frame.meta.csum,
+            &mut data[..n],
+        );
+    }
+    let key = fragment::Key {
+        src: src.to_ipv6_mapped().octets(),
+        dst: dst.to_ipv6_mapped().octets(),
+        id: u32::from(h.id),
+        protocol: h.protocol,
+    };
+    let piece = fragment::Piece {
+        offset: usize::from(h.frag_offset) * 8,
+        more: h.mf,
+    };
+    if let Some(whole) = reassemble(sh, now, key, piece, &data[..n]) {
+        deliver_v4(net, now, iface, &h, unicast, RxCsum::Unknown, &mut [&whole]);
+    }
+}
+
+fn deliver_v4(
+    net: &mut Net,
+    now: Instant,
+    iface: IfaceId,
+    h: &ipv4::Header,
+    unicast: bool,
+    csum: RxCsum,
+    data: &mut [&[u8]],
+) {
+    let sh = &mut net.sh;
     match h.protocol {
         6 => {
             sh.mib.inc(Counter::IpInDelivers);
@@ -92,18 +128,69 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
                 dst: h.dst,
                 iface,
                 tos: h.tos,
-                unicast: !group,
-                csum: frame.meta.csum,
+                unicast,
+                csum,
             };
-            tcp_input(&mut net.v4, sh, now, from, &mut data[..n], len);
+            tcp_input(&mut net.v4, sh, now, from, data);
         }
         1 => {
             sh.mib.inc(Counter::IpInDelivers);
-            icmp::input_v4(net, now, iface, &h, data[0]);
+            icmp::input_v4(net, now, iface, h, &joined(data));
+        }
+        17 => {
+            sh.mib.inc(Counter::IpInDelivers);
+            let from = udp::From {
+                src: h.src.into(),
+                dst: h.dst.into(),
+                iface,
+                unicast,
+                csum,
+            };
+            udp::input(sh, now, from, &joined(data));
         }
         _ => {
             sh.mib.inc(Counter::IpInUnknownProtos);
             sh.drop_packet(DropReason::IpNoproto);
+        }
+    }
+}
+
+/// A packet in one piece: the protocols that are not worth reading in several.
+fn joined<'a>(data: &[&'a [u8]]) -> Cow<'a, [u8]> {
+    match data {
+        [one] => Cow::Borrowed(one),
+        _ => Cow::Owned(data.concat()),
+    }
+}
+
+/// Takes a fragment; the payload of the packet if it was the last one missing.
+fn reassemble(
+    sh: &mut Shared,
+    now: Instant,
+    key: fragment::Key,
+    piece: fragment::Piece,
+    data: &[&[u8]],
+) -> Option<Vec<u8>> {
+    let v6 = key.src[..12] != [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+    let pick = |four, six| if v6 { six } else { four };
+    sh.mib
+        .inc(pick(Counter::IpReasmReqds, Counter::Ip6ReasmReqds));
+    let (outcome, given_up) = sh.fragments.insert(now, key, piece, data);
+    sh.mib.add(
+        pick(Counter::IpReasmFails, Counter::Ip6ReasmFails),
+        given_up,
+    );
+    match outcome {
+        Outcome::Waits => None,
+        Outcome::Whole(payload) => {
+            sh.mib.inc(pick(Counter::IpReasmOks, Counter::Ip6ReasmOks));
+            Some(payload)
+        }
+        Outcome::Bad => {
+            sh.mib
+                .inc(pick(Counter::IpReasmFails, Counter::Ip6ReasmFails));
+            sh.drop_packet(DropReason::DupFrag);
+            None
         }
     }
 }
@@ -130,37 +217,116 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         sh.mib.inc(Counter::Ip6InAddrErrors);
         return sh.drop_packet(DropReason::IpInaddrerrors);
     }
-    let Some((protocol, skip, fragment)) = ipv6::upper(frame.head) else {
+    let unicast = !group;
+    let end = usize::from(h.payload_len) + ipv6::LEN;
+    if h.next_header == ipv6::FRAGMENT {
+        // Only where it stands first, as every sender puts it that adds no other extension header.
+        return fragment_v6(net, now, iface, &h, unicast, frame, end);
+    }
+    let Some((protocol, skip, fragmented)) = ipv6::upper(frame.head) else {
         sh.mib.inc(Counter::Ip6InHdrErrors);
         return sh.drop_packet(DropReason::Ipv6BadExthdr);
     };
-    if fragment {
-        sh.mib.inc(Counter::Ip6ReasmReqds);
-        sh.mib.inc(Counter::Ip6ReasmFails);
-        return sh.drop_packet(DropReason::FragTooFar);
-    }
-    let Some(len) = (usize::from(h.payload_len) + ipv6::LEN).checked_sub(skip) else {
+    let Some(len) = end.checked_sub(skip).filter(|_| !fragmented) else {
         sh.mib.inc(Counter::Ip6InHdrErrors);
         return sh.drop_packet(DropReason::IpInhdr);
     };
     let (mut data, n) = pieces(frame, skip, len);
+    deliver_v6(
+        net,
+        now,
+        iface,
+        &h,
+        (protocol, unicast),
+        frame.meta.csum,
+        &mut data[..n],
+    );
+}
+
+/// RFC 8200 4.5.
+fn fragment_v6(
+    net: &mut Net,
+    now: Instant,
+    iface: IfaceId,
+    h: &ipv6::Header,
+    unicast: bool,
+    frame: &RxFrame<'_>,
+    end: usize,
+) {
+    const LEN: usize = 8;
+    let sh = &mut net.sh;
+    let header = frame
+        .head
+        .get(ipv6::LEN..)
+        .and_then(|b| b.first_chunk::<LEN>());
+    let Some((&[next, _, o0, o1, i0, i1, i2, i3], len)) =
+        header.zip(end.checked_sub(ipv6::LEN + LEN))
+    else {
+        sh.mib.inc(Counter::Ip6InHdrErrors);
+        return sh.drop_packet(DropReason::IpInhdr);
+    };
+    let field = u16::from_be_bytes([o0, o1]);
+    let key = fragment::Key {
+        src: h.src,
+        dst: h.dst,
+        id: u32::from_be_bytes([i0, i1, i2, i3]),
+        protocol: next,
+    };
+    let piece = fragment::Piece {
+        offset: usize::from(field & 0xfff8),
+        more: field & 1 != 0,
+    };
+    let (data, n) = pieces(frame, ipv6::LEN + LEN, len);
+    if let Some(whole) = reassemble(sh, now, key, piece, &data[..n]) {
+        deliver_v6(
+            net,
+            now,
+            iface,
+            h,
+            (next, unicast),
+            RxCsum::Unknown,
+            &mut [&whole],
+        );
+    }
+}
+
+fn deliver_v6(
+    net: &mut Net,
+    now: Instant,
+    iface: IfaceId,
+    h: &ipv6::Header,
+    (protocol, unicast): (u8, bool),
+    csum: RxCsum,
+    data: &mut [&[u8]],
+) {
+    let sh = &mut net.sh;
     match protocol {
         6 => {
             sh.mib.inc(Counter::Ip6InDelivers);
-            let tos = h.traffic_class;
             let from = From {
                 src: h.src,
                 dst: h.dst,
                 iface,
-                tos,
-                unicast: !group,
-                csum: frame.meta.csum,
+                tos: h.traffic_class,
+                unicast,
+                csum,
             };
-            tcp_input(&mut net.v6, sh, now, from, &mut data[..n], len);
+            tcp_input(&mut net.v6, sh, now, from, data);
         }
         58 => {
             sh.mib.inc(Counter::Ip6InDelivers);
-            icmp::input_v6(net, now, iface, &h, data[0]);
+            icmp::input_v6(net, now, iface, h, &joined(data));
+        }
+        17 => {
+            sh.mib.inc(Counter::Ip6InDelivers);
+            let from = udp::From {
+                src: h.src.into(),
+                dst: h.dst.into(),
+                iface,
+                unicast,
+                csum,
+            };
+            udp::input(sh, now, from, &joined(data));
         }
         ipv6::NO_NEXT => {}
         _ => {

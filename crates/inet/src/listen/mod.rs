@@ -82,7 +82,7 @@ pub(crate) fn inet_listen(sh: &mut Shared, slot: u32, backlog: u32) -> Result<()
         Phase::Listener(_) => TcpState::Listen,
         Phase::Idle => TcpState::Close,
         // SS_CONNECTING and SS_CONNECTED, and whatever TCP state is left below: EINVAL (docs/linux 6, 7).
-        Phase::V4(_) | Phase::V6(_) => return Err(ListenError::NotUnconnected),
+        Phase::V4(_) | Phase::V6(_) | Phase::Udp(_) => return Err(ListenError::NotUnconnected),
     };
     if s.ss != SsState::Unconnected {
         return Err(ListenError::NotUnconnected);
