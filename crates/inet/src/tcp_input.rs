@@ -274,22 +274,28 @@ pub(crate) fn free_orphan<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u3
     }
     sh.binds.release(core::mem::replace(&mut c.tcb.bind, NONE));
     c.tcb.release(&mut sh.pool);
+    let queued = c.tcb.timer_queued;
+    sh.timers.cancel(queued, conn_key::<F>(half, slot));
     half.conns.remove(slot);
+}
+
+fn conn_key<F: Side>(half: &Half<F>, slot: u32) -> Key {
+    Key {
+        kind: Kind::Connection,
+        v6: F::V6,
+        slot,
+        generation: half.conns.generation(slot),
+    }
 }
 
 /// After any step: the connection may have something to send, and another deadline.
 pub(crate) fn touch<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
-    let generation = half.conns.generation(slot);
+    let key = conn_key::<F>(half, slot);
     let Some(c) = half.conns.get_mut(slot) else {
         return;
     };
-    let key = Key {
-        kind: Kind::Connection,
-        v6: F::V6,
-        slot,
-        generation,
-    };
     if c.tcb.timer_at < c.tcb.timer_queued {
+        sh.timers.cancel(c.tcb.timer_queued, key);
         c.tcb.timer_queued = c.tcb.timer_at;
         sh.timers.set(c.tcb.timer_at, key);
     }

@@ -1,8 +1,7 @@
-//! Deadlines of all records. A record has at most one entry that matters; an entry that comes before the record's
-//! deadline is put back, so that moving a deadline out, as every ACK does, costs nothing here.
+//! Deadlines of all records. A record has at most one entry, which the record itself remembers; an entry that comes
+//! before the record's deadline is put back, so that moving a deadline out, as every ACK does, costs nothing here.
 
-use alloc::collections::BinaryHeap;
-use core::cmp::Reverse;
+use alloc::collections::BTreeSet;
 use hearken_tcp::Instant;
 
 /// What kind of record an entry points at.
@@ -22,25 +21,74 @@ pub(crate) struct Key {
     pub(crate) generation: u32,
 }
 
+/// Entries by time; those of one time by record.
 #[derive(Debug, Default)]
-pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<(Instant, u64, Key)>>,
-    /// Ties fire in the order in which they were set.
-    order: u64,
-}
+pub(crate) struct Timers(BTreeSet<(Instant, Key)>);
 
 impl Timers {
     pub(crate) fn set(&mut self, at: Instant, key: Key) {
-        self.order += 1;
-        self.heap.push(Reverse((at, self.order, key)));
+        self.0.insert((at, key));
+    }
+    /// Takes an entry back; none there is no error.
+    pub(crate) fn cancel(&mut self, at: Instant, key: Key) {
+        if at != Instant::FAR {
+            self.0.remove(&(at, key));
+        }
     }
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|e| e.0.0)
+        self.0.first().map(|e| e.0)
     }
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Key> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|e| e.0.2)
+        self.0.pop_first().map(|e| e.1)
+    }
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::*;
+    use core::time::Duration;
+
+    /// Deadlines that come and go (delayed ACK, retransmission, keepalive) leave no entries behind.
+    #[test]
+    fn timers_of_a_busy_connection_are_one_entry_each_end() {
+        let mut n = Net::new(Config::new([1; 32]));
+        let mut now = Instant(1_000_000_000);
+        let l = n.socket(Domain::Inet);
+        n.listen(now, l, 1).unwrap();
+        let c = n.socket(Domain::Inet);
+        n.set_option(now, c, Opt::KeepAlive(true)).unwrap();
+        let at = ([127, 0, 0, 1], n.local_addr(l).port()).into();
+        n.connect(now, c, at, &Cred::ROOT).unwrap();
+        while n.poll_lo(now) {}
+        let a = n.accept(now, l).unwrap().socket;
+        for _ in 0..500 {
+            for (from, to) in [(c, a), (a, c)] {
+                n.send_with(now, from, |r| {
+                    r[0][..5].fill(7);
+                    (5, ())
+                })
+                .unwrap();
+                while n.poll_lo(now) {}
+                now = now + Duration::from_millis(50);
+                n.handle_timeout(now);
+                while n.poll_lo(now) {}
+                n.recv_with(now, to, |d| (d.iter().map(|d| d.len()).sum(), ()))
+                    .unwrap();
+            }
+            // One each, and the half-open request's until its second is over.
+            assert!(n.sh.timers.len() <= 3, "{}", n.sh.timers.len());
+        }
+        n.close(now, c);
+        n.abort(now, a);
+        n.close(now, l);
+        while n.poll_lo(now) {}
+        assert_eq!(n.sh.timers.len(), 0);
     }
 }

@@ -140,6 +140,8 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     let Some(w) = half.tws.get(slot).copied() else {
         return;
     };
+    sh.timers
+        .cancel(w.deadline, key::<F>(slot, half.tws.generation(slot)));
     half.unhash(&sh.secrets, &w.tuple, Entry::TimeWait(slot));
     sh.binds.release(w.bind);
     half.tws.remove(slot);
@@ -187,24 +189,22 @@ pub(crate) fn input<F: Side>(
             sh.drop_packet(DropReason::TcpReset);
             return remove(half, sh, slot);
         }
-        let new_data = p.seg.len > 0 && (p.seg.seq + p.seg.len).after(w.rcv_nxt);
-        if syn && !p.seg.seq.before(w.rcv_nxt) || new_data {
-            // Nobody is there to read it.
-            if new_data {
-                sh.mib.inc(Counter::TcpAbortOnData);
-            }
+        let end = p.seg.end();
+        let moves = ack && p.seg.seq != end && end.after(w.rcv_nxt);
+        if syn && !p.seg.seq.before(w.rcv_nxt) || moves && (!fin || end != w.rcv_nxt + 1) {
+            // Nobody is there to read data.
             remove(half, sh, slot);
             return reply_reset(sh, p);
         }
-        if !ack || !fin {
+        if !moves {
             return;
         }
         w.flags &= !TimeWaitSock::<F>::FIN_WAIT2;
-        w.rcv_nxt = p.seg.end();
+        w.rcv_nxt = end;
         if let Some((val, _)) = tstamp {
             (w.ts_recent, w.ts_recent_ms) = (val, now.millis32());
         }
-        w.deadline = now + TIMEWAIT_LEN;
+        restart(half, sh, now, slot);
         return owe_ack(half, sh, slot);
     }
     if !paws && p.seg.seq == w.rcv_nxt && (p.seg.seq == p.seg.end() || rst) {
@@ -213,11 +213,10 @@ pub(crate) fn input<F: Side>(
             sh.drop_packet(DropReason::TcpReset);
             return remove(half, sh, slot);
         }
-        w.deadline = now + TIMEWAIT_LEN;
         if let Some((val, _)) = tstamp {
             (w.ts_recent, w.ts_recent_ms) = (val, now.millis32());
         }
-        return;
+        return restart(half, sh, now, slot);
     }
     let newer_ts = tstamp.is_some_and(|(v, _)| (v.wrapping_sub(w.ts_recent) as i32) > 0);
     if syn && !rst && !ack && !paws && (p.seg.seq.after(w.rcv_nxt) || newer_ts) {
@@ -230,9 +229,19 @@ pub(crate) fn input<F: Side>(
         sh.mib.inc(Counter::PawsTimewait);
     }
     if !rst && (paws || ack) {
-        w.deadline = now + TIMEWAIT_LEN;
+        restart(half, sh, now, slot);
     }
     answer_old(half, sh, now, slot, rst);
+}
+
+/// Lets the sock live for another TIMEWAIT_LEN.
+fn restart<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) {
+    let key = key::<F>(slot, half.tws.generation(slot));
+    if let Some(w) = half.tws.get_mut(slot) {
+        sh.timers.cancel(w.deadline, key);
+        w.deadline = now + TIMEWAIT_LEN;
+        sh.timers.set(w.deadline, key);
+    }
 }
 
 /// An ACK for an old segment, at most one in tcp_invalid_ratelimit.
@@ -244,7 +253,11 @@ fn answer_old<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: 
     };
     let ms = now.millis32().max(1);
     if w.last_oow_ms != 0 && ms.wrapping_sub(w.last_oow_ms) < limit {
-        sh.mib.inc(Counter::TcpAckSkippedTimeWait);
+        sh.mib.inc(if w.flags & TimeWaitSock::<F>::FIN_WAIT2 != 0 {
+            Counter::TcpAckSkippedFinWait2
+        } else {
+            Counter::TcpAckSkippedTimeWait
+        });
         return;
     }
     w.last_oow_ms = ms;
