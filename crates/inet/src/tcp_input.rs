@@ -240,6 +240,7 @@ pub(crate) fn after<F: Side>(
         sh.mark(owner);
     }
     if fx.has(Effects::CLOSED) {
+        // First: data behind the ACK of our FIN may have ended what FIN_WAIT2 would have waited for.
         leave(half, sh, slot);
     } else if fx.has(Effects::TIME_WAIT) {
         timewait::enter(half, sh, now, slot, false);

@@ -31,6 +31,14 @@ impl RecvBuffer {
     pub fn has_holes(&self) -> bool {
         !self.ahead.is_empty()
     }
+    /// Where the highest island ends, as a distance from the next expected byte.
+    pub fn highest(&self) -> Option<u32> {
+        let next = self.base + self.ready as u64;
+        self.ahead
+            .iter()
+            .next_back()
+            .map(|(_, b)| (b - next) as u32)
+    }
     /// The islands beyond the hole as distances from the next expected byte, for SACK blocks: the one that holds
     /// `newest` first (RFC 2018 4), then in ascending order.
     pub fn islands(&self, newest: Option<u32>, out: &mut [(u32, u32)]) -> usize {

@@ -4,7 +4,7 @@
 use super::{CaState, Ctx, Effects, Segment, Tcb, Transfer};
 use crate::Instant;
 use crate::seq::Seq;
-use hearken_abi::{Counter, DropReason};
+use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_wire::Flags;
 
 /// SACKed ranges that are remembered; what a peer sends beyond is acknowledged but not noted.
@@ -23,15 +23,22 @@ impl Tcb {
     /// Takes the acknowledgment of an acceptable segment. `None`: the segment is to be dropped.
     pub(super) fn input_ack(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Option<Effects> {
         if seg.ack.after(self.snd.nxt) {
-            // RFC 9293 wants an ACK here; Linux is silent (`TCP_ACK_UNSENT_DATA`).
+            // RFC 9293 wants an ACK here; Linux is silent in ESTABLISHED (`TCP_ACK_UNSENT_DATA`).
             cx.drops.record(DropReason::TcpAckUnsentData);
+            if self.state != TcpState::Established {
+                self.challenge_ack(cx);
+            }
             return None;
         }
         if seg.ack.before(self.snd.una) {
-            // RFC 5961 5.2; Linux answers only what is older than any window we saw.
-            if seg.ack.before(self.snd.una - 0xffff_u32.max(self.snd.wnd)) {
+            // RFC 5961 5.2: what is older than any window of data that was acknowledged was never ours to hear.
+            let known = self
+                .xfer
+                .as_ref()
+                .map_or(0, |x| x.una64.min(u64::from(x.max_window)) as u32);
+            if seg.ack.before(self.snd.una - known) {
                 cx.drops.record(DropReason::TcpTooOldAck);
-                self.oow_ack(cx);
+                self.challenge_ack(cx);
                 return None;
             }
             return Some(Effects::NONE);
@@ -72,11 +79,15 @@ impl Tcb {
         let wnd = u32::from(seg.window) << self.snd_wscale();
         let newer = seg.ack.after(self.snd.una)
             || seg.seq.after(self.snd.wl1)
-            || seg.seq == self.snd.wl1 && wnd > self.snd.wnd;
+            // Linux 6.18: a window that shuts is believed, too.
+            || seg.seq == self.snd.wl1 && (wnd > self.snd.wnd || wnd == 0);
         if !newer {
             return false;
         }
         self.snd.wl1 = seg.seq;
+        if let Some(x) = &mut self.xfer {
+            x.max_window = x.max_window.max(wnd);
+        }
         core::mem::replace(&mut self.snd.wnd, wnd) != wnd
     }
 

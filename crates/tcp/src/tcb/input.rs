@@ -60,7 +60,6 @@ impl Tcb {
         if !ack {
             // Simultaneous open: RFC 9293 3.5, figure 7.
             self.set_state(cx, TcpState::SynRecv);
-            self.snd.nxt = self.snd.una;
             self.flags |= Self::SYN_NOW;
             return Effects::NONE;
         }
@@ -124,6 +123,10 @@ impl Tcb {
         x.dupacks = 0;
         self.arm_keepalive(cx);
         self.rearm();
+        if self.has(Self::FIN_QUEUED) {
+            // The program was done before the handshake was.
+            self.set_state(cx, TcpState::FinWait1);
+        }
     }
 
     /// SYN_RECV (simultaneous open only) and every later state: RFC 9293 3.10.7.4.
@@ -134,7 +137,13 @@ impl Tcb {
         if seg.flags.contains(Flags::RST) {
             return self.input_reset(cx, seg);
         }
-        if seg.flags.contains(Flags::SYN) {
+        // Simultaneous open: the peer's SYN-ACK repeats the SYN that we took (RFC 9293 3.5, figure 7).
+        let crossed = self.state == TcpState::SynRecv
+            && seg.flags.contains(Flags::SYN.with(Flags::ACK))
+            && seg.end() == self.rcv.nxt
+            && seg.seq + 1 == self.rcv.nxt
+            && seg.ack == self.snd.una + 1;
+        if seg.flags.contains(Flags::SYN) && !crossed {
             // RFC 5961 4.2: never trust a SYN in a synchronized state.
             if self.state == TcpState::Established {
                 cx.mib.inc(Counter::TcpInErrs);
@@ -150,7 +159,7 @@ impl Tcb {
         }
         let mut fx = Effects::NONE;
         if self.state == TcpState::SynRecv {
-            if seg.ack != self.snd.nxt {
+            if seg.ack != self.snd.una + 1 {
                 cx.drops.record(DropReason::TcpInvalidAckSequence);
                 return Effects::RESET_PEER;
             }
@@ -161,15 +170,9 @@ impl Tcb {
         let Some(acked) = self.input_ack(cx, seg) else {
             return fx;
         };
+        self.take_timestamp(cx, seg);
         fx |= acked;
-        if self
-            .xfer
-            .as_ref()
-            .is_some_and(|x| x.rto_at == crate::Instant::FAR)
-            || self.xfer.is_none()
-        {
-            self.arm_keepalive(cx);
-        }
+        self.arm_keepalive(cx);
         fx |= self.our_fin_acked(cx);
         if fx.has(Effects::CLOSED) {
             return fx;
@@ -180,49 +183,83 @@ impl Tcb {
     /// RFC 9293 3.10.7.4, first check, with RFC 7323 5.3 R1 (PAWS) before it as in Linux.
     fn acceptable(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> bool {
         let rst = seg.flags.contains(Flags::RST);
-        if let Some((val, _)) = seg.options.timestamps.filter(|_| self.has(Self::TSTAMP_OK)) {
-            // Linux lets a timestamp step back by one (`TCP_PAWS_WINDOW`).
-            let older = (val.wrapping_sub(self.ts_recent) as i32) < -1;
-            let stale = cx.now.millis32().wrapping_sub(self.ts_recent_ms) > PAWS_24DAYS_MS;
-            if older && !stale && !rst {
-                cx.mib.inc(Counter::PawsEstab);
-                cx.drops.record(DropReason::TcpRfc7323Paws);
-                self.oow_ack(cx);
-                return false;
-            }
-            if !older && seg.seq.at_or_before(self.rcv.wup) {
-                self.ts_recent = val;
-                self.ts_recent_ms = cx.now.millis32();
-            }
-        }
-        let right = self.rcv.nxt + self.rcv_window();
-        if seg.end().before(self.rcv.wup) || seg.seq.after(right) {
-            let reason = if seg.end().before(self.rcv.wup) {
-                DropReason::TcpOldSequence
-            } else {
-                DropReason::TcpInvalidSequence
-            };
-            cx.drops.record(reason);
-            if !rst {
-                if seg.flags.contains(Flags::SYN) {
-                    if self.state == TcpState::Established {
-                        cx.mib.inc(Counter::TcpInErrs);
-                    }
-                    cx.mib.inc(Counter::TcpSynChallenge);
-                    self.challenge_ack(cx);
-                } else {
-                    self.note_duplicate(cx, seg.seq, seg.end());
-                    self.oow_ack(cx);
-                }
-            }
+        if !rst && self.timestamp_age(cx, seg) == Some(true) {
+            cx.mib.inc(Counter::PawsEstab);
+            cx.drops.record(DropReason::TcpRfc7323Paws);
+            self.oow_ack(cx, seg, Counter::TcpAckSkippedPaws);
             return false;
         }
-        true
+        let right = self.rcv.nxt + self.rcv_window();
+        let old = seg.end().before(self.rcv.wup);
+        if !old && !seg.seq.after(right) {
+            return true;
+        }
+        if rst && self.after_fin(seg) {
+            return true;
+        }
+        cx.drops.record(if old {
+            DropReason::TcpOldSequence
+        } else {
+            DropReason::TcpInvalidSequence
+        });
+        if seg.flags.contains(Flags::SYN) && !rst {
+            if self.state == TcpState::Established {
+                cx.mib.inc(Counter::TcpInErrs);
+            }
+            cx.mib.inc(Counter::TcpSynChallenge);
+            self.challenge_ack(cx);
+        } else if !rst && self.oow_ack(cx, seg, Counter::TcpAckSkippedSeq) {
+            self.note_duplicate(cx, seg.seq, seg.end());
+        }
+        false
+    }
+
+    /// Whether the segment's timestamp is older than TS.Recent, so that the segment comes from an earlier turn of the
+    /// sequence numbers (RFC 7323 5.3). `None`: it tells nothing.
+    fn timestamp_age(&self, cx: &Ctx<'_>, seg: &Segment<'_>) -> Option<bool> {
+        let (val, _) = seg
+            .options
+            .timestamps
+            .filter(|_| self.has(Self::TSTAMP_OK))?;
+        // Linux lets a timestamp step back by one (`TCP_PAWS_WINDOW`).
+        let older = (val.wrapping_sub(self.ts_recent) as i32) < -1;
+        let stale = cx.now.millis32().wrapping_sub(self.ts_recent_ms) > PAWS_24DAYS_MS;
+        Some(older && !stale)
+    }
+
+    /// TS.Recent follows an acceptable segment that spans what we acknowledged last (RFC 7323 4.3, 5.3 R3). Only now:
+    /// one that is not acceptable must not be able to make all later ones look old.
+    fn take_timestamp(&mut self, cx: &Ctx<'_>, seg: &Segment<'_>) {
+        let Some((val, _)) = seg.options.timestamps.filter(|_| self.has(Self::TSTAMP_OK)) else {
+            return;
+        };
+        let stale = cx.now.millis32().wrapping_sub(self.ts_recent_ms) > PAWS_24DAYS_MS;
+        let newer = val.wrapping_sub(self.ts_recent) as i32 >= 0;
+        if (newer || stale) && seg.seq.at_or_before(self.rcv.wup) {
+            (self.ts_recent, self.ts_recent_ms) = (val, cx.now.millis32());
+        }
+    }
+
+    /// A reset that counts the peer's FIN twice: some send it after a FIN (Linux `tcp_reset_check`).
+    fn after_fin(&self, seg: &Segment<'_>) -> bool {
+        seg.seq + 1 == self.rcv.nxt
+            && matches!(
+                self.state,
+                TcpState::CloseWait | TcpState::LastAck | TcpState::Closing
+            )
     }
 
     /// RFC 5961 3.2: only an exact reset is believed, others draw a challenge ACK.
     fn input_reset(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
-        if seg.seq != self.rcv.nxt {
+        // A receiver of our SACK blocks may take the end of the highest for what we expect (Linux 6.18).
+        let next = self.rcv.nxt;
+        let sacked = self
+            .xfer
+            .as_ref()
+            .filter(|_| self.has(Self::SACK_OK))
+            .and_then(|x| x.recv.highest())
+            .is_some_and(|d| seg.seq == next + d);
+        if seg.seq != next && !self.after_fin(seg) && !sacked {
             cx.drops.record(DropReason::TcpReset);
             self.challenge_ack(cx);
             return Effects::NONE;
@@ -233,14 +270,14 @@ impl Tcb {
     /// The peer, or ICMP in SYN_SENT's stead, ended the connection (Linux `tcp_reset`).
     fn reset(&mut self, cx: &mut Ctx<'_>) -> Effects {
         cx.drops.record(DropReason::TcpReset);
-        if matches!(self.state, TcpState::Established | TcpState::CloseWait) {
-            cx.mib.inc(Counter::TcpEstabResets);
-        }
         let error = match self.state {
             TcpState::SynSent => SoError::Refused,
             TcpState::CloseWait => SoError::Pipe,
             _ => SoError::Reset,
         };
+        if self.state == TcpState::SynRecv {
+            cx.mib.inc(Counter::TcpAttemptFails);
+        }
         self.done(cx, Some(error))
     }
 
@@ -253,22 +290,23 @@ impl Tcb {
         self.done(cx, Some(error))
     }
 
-    /// Answers with an ACK, at most once in `tcp_invalid_ratelimit` (Linux `tcp_oow_rate_limited`).
-    pub(super) fn oow_ack(&mut self, cx: &mut Ctx<'_>) {
+    /// Answers with an ACK: to a segment without data at most once in `tcp_invalid_ratelimit`, so that two ends that
+    /// disagree do not talk for ever; one with data always, since its sender repeats it until it hears (Linux
+    /// `tcp_oow_rate_limited`). Whether it answers; otherwise `skipped` counts.
+    fn oow_ack(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>, skipped: Counter) -> bool {
         let (now, limit) = (cx.now.millis32().max(1), cx.sysctls.tcp_invalid_ratelimit);
-        if self.last_oow_ms != 0 && now.wrapping_sub(self.last_oow_ms) < limit {
-            let c = match self.state {
-                TcpState::FinWait2 => Counter::TcpAckSkippedFinWait2,
-                _ => Counter::TcpAckSkippedSeq,
-            };
-            cx.mib.inc(c);
-            return;
+        if seg.len == 0 {
+            if self.last_oow_ms != 0 && now.wrapping_sub(self.last_oow_ms) < limit {
+                cx.mib.inc(skipped);
+                return false;
+            }
+            self.last_oow_ms = now;
         }
-        self.last_oow_ms = now;
         self.flags |= Self::ACK_NOW;
+        true
     }
 
-    fn challenge_ack(&mut self, cx: &mut Ctx<'_>) {
+    pub(super) fn challenge_ack(&mut self, cx: &mut Ctx<'_>) {
         let (now, limit) = (cx.now.millis32().max(1), cx.sysctls.tcp_invalid_ratelimit);
         if self.last_oow_ms != 0 && now.wrapping_sub(self.last_oow_ms) < limit {
             cx.mib.inc(Counter::TcpAckSkippedChallenge);
@@ -326,10 +364,10 @@ impl Tcb {
             self.flags |= Self::ACK_NOW;
             return Effects::NONE;
         }
-        // Data for a socket that nobody reads any more is answered by a reset (RFC 2525 2.17; Linux TCPAbortOnData).
+        // Data after SHUT_RDWR or close is answered by a reset (RFC 1122 4.2.2.13; Linux `tcp_rcv_state_process`).
         if seg.len > 0
-            && self.has(Self::RCV_SHUT | Self::SND_SHUT)
-            && self.owner == super::NONE
+            && self.has(Self::RCV_SHUT)
+            && self.state != TcpState::Established
             && (seg.seq + seg.len).after(self.rcv.nxt)
         {
             cx.mib.inc(Counter::TcpAbortOnData);

@@ -211,6 +211,8 @@ pub struct Transfer {
     pub(crate) una64: u64,
     /// Recovery ends when this is acknowledged.
     pub(crate) recover: Seq,
+    /// The largest window that the peer ever offered.
+    pub(crate) max_window: u32,
     /// Everything unSACKed below is taken for lost.
     pub(crate) lost_edge: Seq,
     /// Retransmitted up to here in this recovery.
@@ -460,6 +462,7 @@ impl Tcb {
     /// The moving part, made on first use.
     pub(crate) fn xfer(&mut self, cx: &Ctx<'_>) -> &mut Transfer {
         let (una, rcv_mss, wnd) = (self.snd.una, self.rcv_mss, self.rcv.wnd);
+        let max_window = self.snd.wnd;
         self.xfer.get_or_insert_with(|| {
             Box::new(Transfer {
                 send: SendBuffer::default(),
@@ -467,6 +470,7 @@ impl Tcb {
                 sacked: Ranges::default(),
                 una64: 0,
                 recover: una,
+                max_window,
                 lost_edge: una,
                 high_rxt: una,
                 rxt_mark: una,
@@ -507,6 +511,9 @@ impl Tcb {
             (false, true) => cx.mib.inc(Counter::TcpCurrEstab),
             (true, false) => cx.mib.dec(Counter::TcpCurrEstab),
             _ => {}
+        }
+        if state == TcpState::Close && counts(self.state) {
+            cx.mib.inc(Counter::TcpEstabResets);
         }
         self.state = state;
     }

@@ -32,8 +32,13 @@ impl Tcb {
     /// The next segment to send, at most `room` bytes of payload (the largest super-frame that the device takes; less
     /// than one MSS means one MSS). `None`: nothing may leave now.
     pub fn poll_output(&mut self, cx: &mut Ctx<'_>, room: usize) -> Option<Output> {
-        if self.has(Self::SYN_NOW) {
-            return Some(self.output_syn(cx));
+        match self.state {
+            // What was to be sent is forgotten with the rest.
+            TcpState::Close => return None,
+            TcpState::SynSent | TcpState::SynRecv => {
+                return self.has(Self::SYN_NOW).then(|| self.output_syn(cx));
+            }
+            _ => {}
         }
         if let Some(out) = self.output_data(cx, room) {
             return Some(out);
@@ -57,7 +62,7 @@ impl Tcb {
 
     fn output_syn(&mut self, cx: &mut Ctx<'_>) -> Output {
         self.flags &= !Self::SYN_NOW;
-        let again = self.snd.nxt != self.snd.una;
+        let again = self.xfer.as_ref().is_some_and(|x| x.retries > 0);
         let syn_ack = self.state == TcpState::SynRecv;
         self.snd.nxt = self.snd.una + 1;
         let mut options = Options {

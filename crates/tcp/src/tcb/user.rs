@@ -143,8 +143,10 @@ impl Tcb {
     /// SHUT_WR, or the FIN of a close: a FIN follows the last byte (RFC 9293 3.10.4).
     pub fn shutdown_write(&mut self, cx: &mut Ctx<'_>) {
         let next = match self.state {
-            TcpState::Established | TcpState::SynRecv => TcpState::FinWait1,
+            TcpState::Established => TcpState::FinWait1,
             TcpState::CloseWait => TcpState::LastAck,
+            // The FIN waits for the handshake: `establish` goes on from here (RFC 9293 3.10.4).
+            TcpState::SynRecv => TcpState::SynRecv,
             _ => return,
         };
         self.flags |= Self::SND_SHUT | Self::FIN_QUEUED;
@@ -192,9 +194,6 @@ impl Tcb {
                 | TcpState::FinWait2
                 | TcpState::SynRecv
         );
-        if matches!(self.state, TcpState::Established | TcpState::CloseWait) {
-            cx.mib.inc(Counter::TcpEstabResets);
-        }
         (tell, self.done(cx, None))
     }
 
