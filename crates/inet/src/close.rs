@@ -106,7 +106,9 @@ impl WithConn for AbortConn {
         );
         let out = tell.then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
         let (_, fx) = c.tcb.abort(&mut sh.ctx(self.now));
-        send_reset(half, sh, conn, out);
+        if let Some(out) = out {
+            send_reset(half, sh, conn, out);
+        }
         if fx.has(Effects::CLOSED) {
             leave(half, sh, conn);
         }
@@ -130,14 +132,14 @@ impl WithConn for CloseConn {
             .then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
         let (reset, fx) = c.tcb.close(&mut sh.ctx(self.now), self.linger_zero);
         if reset && let Some(out) = out {
-            send_reset(half, sh, conn, Some(out));
+            send_reset(half, sh, conn, out);
         }
         after(half, sh, self.now, conn, fx, None);
     }
 }
 
-fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32, out: Option<Output>) {
-    let Some((c, o)) = half.conns.get(conn).zip(out) else {
+pub(crate) fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32, o: Output) {
+    let Some(c) = half.conns.get(conn) else {
         return;
     };
     let header = tcp::Header {

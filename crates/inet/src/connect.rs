@@ -162,8 +162,9 @@ fn open<F: Side>(
         let keep_alive = s.has(Socket::KEEP_ALIVE);
         let conf = s.conf();
         conf.local = SocketAddr::new(addr, lport);
-        let (sndbuf, rcvbuf) = (conf.sndbuf, conf.rcvbuf);
+        let (sndbuf, rcvbuf, syn_cnt) = (conf.sndbuf, conf.rcvbuf, conf.syn_cnt);
         let mut cx = sh.ctx(now);
+        tcb.set_syn_retries(&cx, syn_cnt);
         if keep_alive {
             tcb.set_keepalive(&mut cx, true);
         }

@@ -7,6 +7,7 @@ use hearken_tcp::{Effects, Instant, Seq, Tuple};
 use hearken_wire::{Flags, tcp};
 
 use crate::api::IfaceId;
+use crate::close::send_reset;
 use crate::family::Side;
 use crate::frame::RxCsum;
 use crate::hash::established::{Entry, Half};
@@ -224,6 +225,12 @@ pub(crate) fn after<F: Side>(
         && let Some(p) = p
     {
         reply_reset(sh, p);
+    }
+    if fx.has(Effects::RESET_OUT)
+        && let Some(c) = half.conns.get_mut(slot)
+    {
+        let out = c.tcb.active_reset(&mut sh.ctx(now));
+        send_reset(half, sh, slot, out);
     }
     if fx.has(Effects::ESTABLISHED) {
         let domain = sh.sockets.get(owner).map(|s| s.domain);

@@ -101,6 +101,7 @@ sysctls! {
     wmem_max: u32 = "net.core.wmem_max", 0;
     tcp_max_syn_backlog: i32 = "net.ipv4.tcp_max_syn_backlog", 0;
     tcp_syncookies: u8 = "net.ipv4.tcp_syncookies", 0;
+    tcp_syn_linear_timeouts: u8 = "net.ipv4.tcp_syn_linear_timeouts", 0;
     tcp_syn_retries: u8 = "net.ipv4.tcp_syn_retries", 0;
     tcp_syn_linear_timeouts: u8 = "net.ipv4.tcp_syn_linear_timeouts", 0;
     tcp_synack_retries: u8 = "net.ipv4.tcp_synack_retries", 0;

@@ -31,6 +31,10 @@ impl RecvBuffer {
     pub fn has_holes(&self) -> bool {
         !self.ahead.is_empty()
     }
+    /// How many islands lie beyond the hole.
+    pub fn holes(&self) -> usize {
+        self.ahead.len()
+    }
     /// Where the highest island ends, as a distance from the next expected byte.
     pub fn highest(&self) -> Option<u32> {
         let next = self.base + self.ready as u64;

@@ -46,9 +46,10 @@ impl Tcb {
         let acked = seg.ack - self.snd.una;
         let flight_before = self.snd.nxt - self.snd.una;
         let window_moved = self.update_window(seg);
-        if self.xfer.is_none() {
+        let Some(x) = &mut self.xfer else {
             return Some(Effects::NONE);
-        }
+        };
+        x.heard_at = cx.now;
         let mut fx = Effects::NONE;
         if acked > 0 {
             fx |= self.advance_una(cx, seg.ack, acked);
@@ -199,7 +200,7 @@ impl Tcb {
                 x.lost_edge = una + mss;
             }
         } else if maybe_dup && (fresh_sack || !sack_ok && una != nxt) {
-            x.dupacks += 1;
+            x.dupacks = x.dupacks.saturating_add(1);
             if !sack_ok && x.ca == CaState::Open && x.dupacks >= DUP_THRESH {
                 x.lost_edge = una + mss;
             }
@@ -287,24 +288,25 @@ impl Tcb {
         Some((una + (at - x.una64) as u32, (end - at) as u32))
     }
 
-    /// Restarts, or stops, the retransmission timer (RFC 6298 5.2, 5.3).
+    /// Restarts, or stops, the retransmission timer (RFC 6298 5.2, 5.3). When only the window holds us back it is the
+    /// persist timer, which an answer puts off (Linux `tcp_ack_probe`).
     pub(super) fn rearm_rto(&mut self, cx: &mut Ctx<'_>, progress: bool) {
         let outstanding = self.snd.nxt != self.snd.una;
         let rto = self.rtt.rto();
-        let blocked = !outstanding && self.blocked_by_window();
+        let shut_out = self.shut_out();
         let Some(x) = &mut self.xfer else { return };
         if outstanding {
             if progress || x.rto_at == Instant::FAR {
-                x.rto_at = cx.now + rto * (1 << x.backoff.min(16));
-            }
-        } else if blocked {
-            // The persist timer (RFC 9293 3.8.6.1).
-            if x.rto_at == Instant::FAR || progress {
-                x.rto_at = cx.now + rto;
+                x.rto_at = cx.now + x.backed_off(rto, cx);
             }
         } else {
-            x.rto_at = Instant::FAR;
-            (x.retries, x.backoff) = (0, 0);
+            // The peer lives.
+            x.retries = 0;
+            if shut_out {
+                x.rto_at = cx.now + x.backed_off(rto, cx);
+            } else {
+                (x.rto_at, x.backoff) = (Instant::FAR, 0);
+            }
         }
         self.rearm();
     }

@@ -116,7 +116,9 @@ impl Tcb {
         };
         self.snd.wnd = u32::from(seg.window) << scale;
         self.cwnd = 10;
+        let wnd = self.snd.wnd;
         let x = self.xfer(cx);
+        (x.max_window, x.heard_at) = (wnd, cx.now);
         (x.recover, x.lost_edge, x.high_rxt, x.snd_sml) = (una, una, una, una);
         (x.timed, x.retries, x.backoff) = (None, 0, 0);
         x.rto_at = crate::Instant::FAR;
@@ -379,11 +381,17 @@ impl Tcb {
         if seg.len > 0 {
             fx |= self.take_data(cx, seg, data_end);
         }
-        if fin && data_end == self.rcv.nxt {
-            fx |= self.take_fin(cx);
-        } else if fin && data_end.after(self.rcv.nxt) {
-            // The FIN lies beyond a hole: the peer sends it again.
+        let right = self.rcv.nxt + self.rcv_window();
+        if fin && data_end.after(self.rcv.nxt) {
             self.flags |= Self::ACK_NOW;
+            if data_end.at_or_before(right) {
+                // The FIN lies beyond a hole: it counts once that is filled.
+                self.xfer(cx).fin = Some(data_end);
+            }
+        }
+        let early = self.xfer.as_ref().and_then(|x| x.fin) == Some(self.rcv.nxt);
+        if early || fin && data_end == self.rcv.nxt {
+            fx |= self.take_fin(cx);
         }
         fx
     }
@@ -418,6 +426,13 @@ impl Tcb {
         let x = self.xfer(cx);
         let had_holes = x.recv.has_holes();
         let distance = first.distance(nxt);
+        if distance > 0 && x.recv.charged() > x.rcvbuf as usize {
+            // Many small islands cost more than the window allows for.
+            cx.drops.record(DropReason::TcpOfoDrop);
+            cx.mib.inc(Counter::TcpOfoDrop);
+            self.flags |= Self::ACK_NOW;
+            return Effects::NONE;
+        }
         let grown = x.recv.insert(cx.pool, distance, &pieces[..n]);
         if distance > 0 {
             x.newest = Some(first);

@@ -24,6 +24,7 @@ use crate::sysctls::Sysctls;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use core::ops::{BitOr, BitOrAssign};
+use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 use hearken_wire::Flags;
 use hearken_wire::options::Options;
@@ -109,6 +110,8 @@ impl Effects {
     pub const RESET_PEER: Self = Self(32);
     /// Our FIN is acknowledged and nobody holds the socket: Linux lets a TIME_WAIT sock wait in FIN_WAIT2.
     pub const FIN_WAIT2: Self = Self(64);
+    /// The connection was given up: tell the peer by a reset.
+    pub const RESET_OUT: Self = Self(128);
 
     /// Whether all of `e` are set.
     pub const fn has(self, e: Self) -> bool {
@@ -211,6 +214,10 @@ pub struct Transfer {
     pub(crate) una64: u64,
     /// Recovery ends when this is acknowledged.
     pub(crate) recover: Seq,
+    /// The peer's FIN, when it came before what precedes it.
+    pub(crate) fin: Option<Seq>,
+    /// When the last acceptable ACK came.
+    pub(crate) heard_at: Instant,
     /// The largest window that the peer ever offered.
     pub(crate) max_window: u32,
     /// Everything unSACKed below is taken for lost.
@@ -248,6 +255,8 @@ pub struct Transfer {
     pub(crate) backoff: u8,
     /// Unanswered retransmissions or probes.
     pub(crate) retries: u8,
+    /// TCP_SYNCNT, 0 for the sysctl.
+    pub(crate) syn_retries: u8,
     /// ACKs still to be sent at once after the start (Linux quick-ACK mode).
     pub(crate) quick: u8,
     /// Data came in at some time.
@@ -256,6 +265,14 @@ pub struct Transfer {
     /// A tail loss probe is out, or is to be sent.
     pub(crate) probed: bool,
     pub(crate) probe_tail: bool,
+}
+
+impl Transfer {
+    /// `rto` after the timeouts so far (RFC 6298 5.5), at most `net.ipv4.tcp_rto_max_ms`.
+    pub(crate) fn backed_off(&self, rto: Duration, cx: &Ctx<'_>) -> Duration {
+        let most = Duration::from_millis(u64::from(cx.sysctls.tcp_rto_max_ms));
+        (rto * (1 << self.backoff.min(16))).min(most)
+    }
 }
 
 /// The hot part: one connection at rest is this and its tuple.
@@ -471,6 +488,9 @@ impl Tcb {
                 una64: 0,
                 recover: una,
                 max_window,
+                fin: None,
+                heard_at: cx.now,
+                syn_retries: 0,
                 lost_edge: una,
                 high_rxt: una,
                 rxt_mark: una,

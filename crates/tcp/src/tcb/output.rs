@@ -36,22 +36,22 @@ impl Tcb {
             // What was to be sent is forgotten with the rest.
             TcpState::Close => return None,
             TcpState::SynSent | TcpState::SynRecv => {
-                return self.has(Self::SYN_NOW).then(|| self.output_syn(cx));
+                if self.has(Self::SYN_NOW) {
+                    return Some(self.output_syn(cx));
+                }
             }
-            _ => {}
-        }
-        if let Some(out) = self.output_data(cx, room) {
-            return Some(out);
-        }
-        if self
-            .xfer
-            .as_mut()
-            .is_some_and(|x| core::mem::take(&mut x.probe))
-        {
-            // Linux probes with an old sequence number and no data: the peer must answer.
-            cx.mib.inc(Counter::TcpWinProbe);
-            let seq = self.snd.una - 1;
-            return Some(self.finish(cx, seq, Flags::ACK, 0, 0, 0));
+            _ => {
+                let out = self.output_data(cx, room);
+                if out.is_some() {
+                    return out;
+                }
+                self.arm_persist(cx);
+                if let Some(x) = &mut self.xfer
+                    && core::mem::take(&mut x.probe)
+                {
+                    return Some(self.output_probe(cx));
+                }
+            }
         }
         if self.has(Self::ACK_NOW) {
             let seq = self.snd.nxt;
@@ -106,13 +106,81 @@ impl Tcb {
             .then(|| (cx.now.millis32().wrapping_add(self.ts_off), self.ts_recent))
     }
 
-    /// Whether data waits that only the peer's window holds back, with nothing outstanding.
-    pub(super) fn blocked_by_window(&self) -> bool {
+    /// Bytes written and not sent, and whether a FIN waits behind them.
+    fn waiting(&self) -> (u32, bool) {
         let queued = self.xfer.as_ref().map_or(0, |x| x.send.len() as u32);
         let fin = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT);
-        (queued > 0 || fin)
-            && self.snd.nxt == self.snd.una
-            && self.snd.wnd < queued.max(1).min(u32::from(self.mss))
+        (queued.saturating_sub(self.snd.nxt - self.snd.una), fin)
+    }
+
+    /// Whether something waits although nothing is outstanding, and the peer's window has no room for its next segment.
+    pub(super) fn shut_out(&self) -> bool {
+        let (unsent, fin) = self.waiting();
+        let next = unsent.min(self.send_mss()).max(u32::from(fin));
+        next > 0 && self.snd.nxt == self.snd.una && self.snd.wnd < next
+    }
+
+    /// Nothing may leave although something waits and nothing is outstanding, so that no ACK will come: the window is
+    /// too small, or TCP_CORK holds the tail back. Time will tell (RFC 9293 3.8.6.1; Linux `tcp_check_probe_timer`).
+    fn arm_persist(&mut self, cx: &Ctx<'_>) {
+        if self.snd.nxt != self.snd.una || self.waiting() == (0, false) {
+            return;
+        }
+        let rto = self.rtt.rto();
+        if let Some(x) = self.xfer.as_mut().filter(|x| x.rto_at == Instant::FAR) {
+            x.rto_at = cx.now + x.backed_off(rto, cx);
+            self.rearm();
+        }
+    }
+
+    /// What the persist timer sends: as much as the window takes of what waits (also past Nagle and TCP_CORK), or else
+    /// an old sequence number without data, which the peer must answer (Linux `tcp_write_wakeup`). A keepalive is the
+    /// latter, too.
+    fn output_probe(&mut self, cx: &mut Ctx<'_>) -> Output {
+        let (unsent, fin) = self.waiting();
+        let len = unsent.min(self.snd.wnd).min(self.send_mss());
+        if len > 0 && self.snd.nxt == self.snd.una {
+            let next = self.snd.nxt;
+            let mut out = self.output_new(cx, next, len, false, unsent);
+            out.flags |= Flags::PSH;
+            return out;
+        }
+        if unsent > 0 || fin {
+            cx.mib.inc(Counter::TcpWinProbe);
+        }
+        let seq = self.snd.una - 1;
+        self.finish(cx, seq, Flags::ACK, 0, 0, 0)
+    }
+
+    /// Payload of the next segment: MSS, less the SACK blocks that stand beside it, and no more than half of the
+    /// largest window that the peer ever offered (Linux `tcp_current_mss`, `tcp_bound_to_half_wnd`).
+    pub(super) fn send_mss(&self) -> u32 {
+        let mss = u32::from(self.mss);
+        let Some(x) = &self.xfer else { return mss };
+        let half = if x.max_window > 536 {
+            x.max_window / 2
+        } else {
+            x.max_window
+        };
+        let bound = if half == 0 {
+            mss
+        } else {
+            mss.min(half.max(36))
+        };
+        let blocks = self.sack_blocks();
+        if blocks == 0 {
+            return bound;
+        }
+        bound.saturating_sub(4 + 8 * blocks as u32).max(8)
+    }
+
+    /// How many SACK blocks the next segment carries: RFC 2018 3 has room for three beside a timestamp, else four.
+    fn sack_blocks(&self) -> usize {
+        let Some(x) = self.xfer.as_ref().filter(|_| self.has(Self::SACK_OK)) else {
+            return 0;
+        };
+        let most = if self.has(Self::TSTAMP_OK) { 3 } else { 4 };
+        (x.recv.holes() + usize::from(x.dsack.is_some())).min(most)
     }
 
     /// Retransmissions first, then new data and FIN.
@@ -121,7 +189,7 @@ impl Tcb {
         if x.send.is_empty() && !self.has(Self::FIN_QUEUED) || self.has(Self::FIN_ACKED) {
             return None;
         }
-        let mss = u32::from(self.mss);
+        let mss = self.send_mss();
         let budget = self.cwnd.saturating_mul(mss);
         let pipe = self.pipe();
         let (first_hole, una) = (x.high_rxt == self.snd.una, self.snd.una);
@@ -166,13 +234,8 @@ impl Tcb {
             len -= len % mss;
         }
         if len == 0 && unsent > 0 {
-            // RFC 9293 3.8.6.2.1 (sender's silly window): a piece is sent only if it is all there will ever be.
-            if window > 0 && sent == 0 && window < mss && window >= self.snd.wnd && budget > 0 {
-                len = window.min(unsent);
-            } else {
-                self.rearm_rto(cx, false);
-                return None;
-            }
+            // RFC 9293 3.8.6.2.1: a piece is not sent just because the window has room for it.
+            return None;
         }
         let last = len == unsent;
         let tail = len % mss;
@@ -184,7 +247,6 @@ impl Tcb {
         }
         let fin = fin_pending && len == unsent && window > len;
         if len == 0 && !fin {
-            self.rearm_rto(cx, false);
             return None;
         }
         Some(self.output_new(cx, next, len, fin, unsent))
@@ -210,12 +272,17 @@ impl Tcb {
         fin: bool,
         unsent: u32,
     ) -> Output {
-        let mss = u32::from(self.mss);
+        let mss = self.send_mss();
+        let idle = self.snd.nxt == self.snd.una;
         let offset = (seq - self.snd.una) as usize;
         let end = seq + len + u32::from(fin);
         self.snd.nxt = end;
         let now = cx.now;
         if let Some(x) = &mut self.xfer {
+            if idle {
+                // From persist, or from rest, to retransmission.
+                (x.rto_at, x.retries, x.backoff, x.probe) = (Instant::FAR, 0, 0, false);
+            }
             if x.timed.is_none() && x.ca == CaState::Open {
                 x.timed = Some((end, now));
             }
@@ -231,7 +298,7 @@ impl Tcb {
             self.flags |= Self::FIN_SENT;
             flags |= Flags::FIN;
         }
-        let gso = if len > mss { self.mss } else { 0 };
+        let gso = if len > mss { mss as u16 } else { 0 };
         cx.mib
             .add(Counter::TcpOrigDataSent, u64::from(len.div_ceil(mss)));
         self.rearm_rto(cx, false);
@@ -241,7 +308,7 @@ impl Tcb {
 
     /// Sends `len` sequence numbers at `seq` again; the last of them may be our FIN.
     fn output_again(&mut self, cx: &mut Ctx<'_>, seq: Seq, len: u32, queued: u32) -> Output {
-        let mss = u32::from(self.mss);
+        let mss = self.send_mss();
         let offset = seq - self.snd.una;
         let data = len.min(queued.saturating_sub(offset));
         let mut flags = Flags::ACK;
@@ -262,7 +329,7 @@ impl Tcb {
                 CaState::Open => {}
             }
         }
-        let gso = if data > mss { self.mss } else { 0 };
+        let gso = if data > mss { mss as u16 } else { 0 };
         cx.mib.add(
             Counter::TcpRetransSegs,
             u64::from(data.div_ceil(mss).max(1)),
@@ -289,18 +356,21 @@ impl Tcb {
             timestamps: self.timestamps(cx),
             ..Options::default()
         };
+        let most = self.sack_blocks();
         if let Some(x) = &mut self.xfer {
             x.delack_at = Instant::FAR;
-            let holes = x.recv.has_holes() && self.flags & Self::SACK_OK != 0;
             let dsack = x.dsack.take();
-            if len == 0 && (holes || dsack.is_some()) {
+            if most > 0 {
                 let nxt = self.rcv.nxt;
                 let mut islands = [(0, 0); 4];
                 let newest = x.newest.map(|s| s.distance(nxt));
                 let n = x.recv.islands(newest, &mut islands);
-                let blocks = islands[..n].iter().map(|&(a, b)| (nxt + a, nxt + b));
-                // RFC 2018 3: three blocks beside a timestamp, else four; a D-SACK comes first (RFC 2883 4).
-                let most = if options.timestamps.is_some() { 3 } else { 4 };
+                let fin = x.fin;
+                let blocks = islands[..n].iter().map(|&(a, b)| {
+                    let end = nxt + b;
+                    (nxt + a, end + u32::from(fin == Some(end)))
+                });
+                // A D-SACK comes first (RFC 2883 4).
                 for (a, b) in dsack.into_iter().chain(blocks).take(most) {
                     options.sack.push(a.0, b.0);
                 }

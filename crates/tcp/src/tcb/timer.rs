@@ -6,11 +6,6 @@ use crate::rtt::TIMEOUT_INIT;
 use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 
-/// `net.ipv4.tcp_rto_max_ms`
-fn rto_max(cx: &Ctx<'_>) -> Duration {
-    Duration::from_millis(u64::from(cx.sysctls.tcp_rto_max_ms))
-}
-
 impl Tcb {
     /// Recomputes the earliest deadline.
     pub(super) fn rearm(&mut self) {
@@ -73,38 +68,58 @@ impl Tcb {
             return Effects::NONE;
         }
         if u32::from(x.retries) >= cx.sysctls.tcp_keepalive_probes {
-            cx.mib.inc(Counter::TcpAbortOnTimeout);
-            return self.done(cx, Some(SoError::TimedOut));
+            return self.timed_out(cx) | Effects::RESET_OUT;
         }
-        x.retries += 1;
+        x.retries = x.retries.saturating_add(1);
         x.probe = true;
         cx.mib.inc(Counter::TcpKeepAlive);
         Effects::NONE
     }
 
-    /// The peer's window stayed shut: probe it, with back-off (RFC 9293 3.8.6.1).
+    /// The peer's window stayed shut: probe it, with back-off (RFC 9293 3.8.6.1). A peer that answers may keep it shut
+    /// for as long as a program waits, but not for ever when nobody does (Linux `tcp_probe_timer`).
     fn on_persist(&mut self, cx: &mut Ctx<'_>) -> Effects {
         let (rto, limit) = (self.rtt.rto(), self.retry_limit(cx));
+        let orphan = self.owner == super::NONE;
         let Some(x) = &mut self.xfer else {
             return Effects::NONE;
         };
-        if x.retries >= limit && self.owner == super::NONE {
-            cx.mib.inc(Counter::TcpAbortOnTimeout);
-            return self.done(cx, Some(SoError::TimedOut));
+        let slowest = u128::from(cx.sysctls.tcp_rto_max_ms);
+        if x.retries >= limit || orphan && x.backed_off(rto, cx).as_millis() >= slowest {
+            return self.timed_out(cx);
         }
-        x.retries = x.retries.saturating_add(1);
+        x.retries += 1;
         x.backoff = x.backoff.saturating_add(1);
         x.probe = true;
-        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(rto_max(cx));
+        x.rto_at = cx.now + x.backed_off(rto, cx);
         Effects::NONE
+    }
+
+    /// Gives up; an ICMP error that came meanwhile says more than that time ran out (Linux `tcp_write_err`).
+    fn timed_out(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        cx.mib.inc(Counter::TcpAbortOnTimeout);
+        if matches!(self.state, TcpState::SynSent | TcpState::SynRecv) {
+            cx.mib.inc(Counter::TcpAttemptFails);
+        }
+        let error = SoError::from_number(core::mem::take(&mut self.soft_error));
+        self.done(cx, Some(error.unwrap_or(SoError::TimedOut)))
+    }
+
+    /// TCP_SYNCNT, or else the sysctl.
+    fn syn_retries(&self, cx: &Ctx<'_>) -> u8 {
+        let own = self.xfer.as_ref().map_or(0, |x| x.syn_retries);
+        if own == 0 {
+            cx.sysctls.tcp_syn_retries
+        } else {
+            own
+        }
     }
 
     fn retry_limit(&self, cx: &Ctx<'_>) -> u8 {
         match (self.state, self.owner) {
             // The linear ones come on top (docs/linux/connect.md).
-            (TcpState::SynSent, _) => cx
-                .sysctls
-                .tcp_syn_retries
+            (TcpState::SynSent, _) => self
+                .syn_retries(cx)
                 .saturating_add(cx.sysctls.tcp_syn_linear_timeouts),
             (TcpState::SynRecv, _) => cx.sysctls.tcp_synack_retries,
             // Linux `tcp_orphan_retries`: 0 stands for eight.
@@ -119,28 +134,32 @@ impl Tcb {
         let limit = self.retry_limit(cx);
         let (una, nxt, rto) = (self.snd.una, self.snd.nxt, self.rtt.rto());
         let syn = matches!(self.state, TcpState::SynSent | TcpState::SynRecv);
-        let linear = match self.state {
-            TcpState::SynSent => cx.sysctls.tcp_syn_linear_timeouts,
-            _ => 0,
-        };
+        let (syn_sent, syn_retries) = (self.state == TcpState::SynSent, self.syn_retries(cx));
         let Some(x) = &mut self.xfer else {
             return Effects::NONE;
         };
-        cx.mib.inc(Counter::TcpTimeouts);
-        // However many linear ones there are, a SYN ends when the doubled ones alone would have ended (retransmits_timed_out,
-        // 6.18; docs/linux/connect.md). Until data moves, `drs_at` is when the SYN was made.
-        let too_long = self.state == TcpState::SynSent
-            && cx.now >= x.drs_at + TIMEOUT_INIT * ((2 << cx.sysctls.tcp_syn_retries.min(30)) - 1);
-        if x.retries >= limit || too_long {
-            cx.mib.inc(Counter::TcpAbortOnTimeout);
-            if syn {
-                cx.mib.inc(Counter::TcpAttemptFails);
+        if self.snd.wnd == 0 && !syn && self.owner != super::NONE {
+            // The peer took back the window that it had offered: as with the persist timer, an answer keeps the
+            // connection alive, here for two of the longest timeouts (Linux `tcp_rtx_probe0_timed_out`).
+            let most = Duration::from_millis(2 * u64::from(cx.sysctls.tcp_rto_max_ms));
+            if cx.now.since(x.heard_at) > most {
+                return self.timed_out(cx);
             }
-            return self.done(cx, Some(SoError::TimedOut));
+        } else {
+            cx.mib.inc(Counter::TcpTimeouts);
+            // However many linear ones there are, a SYN ends when the doubled ones alone would have ended
+            // (retransmits_timed_out, 6.18; docs/linux/connect.md). Until data moves, `drs_at` is when the SYN was made.
+            let too_long =
+                syn_sent && cx.now >= x.drs_at + TIMEOUT_INIT * ((2 << syn_retries.min(30)) - 1);
+            if x.retries >= limit || too_long {
+                return self.timed_out(cx);
+            }
+            x.retries += 1;
         }
-        x.retries += 1;
-        x.backoff = x.backoff.saturating_add(u8::from(x.retries > linear));
-        x.rto_at = cx.now + (rto * (1 << x.backoff.min(16))).min(rto_max(cx));
+        if !syn_sent || x.retries > cx.sysctls.tcp_syn_linear_timeouts {
+            x.backoff = x.backoff.saturating_add(1);
+        }
+        x.rto_at = cx.now + x.backed_off(rto, cx);
         x.timed = None;
         if syn {
             self.flags |= Self::SYN_NOW;

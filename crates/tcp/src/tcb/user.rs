@@ -225,6 +225,10 @@ impl Tcb {
         }
     }
 
+    /// TCP_SYNCNT, for a connection in SYN_SENT.
+    pub fn set_syn_retries(&mut self, cx: &Ctx<'_>, n: u8) {
+        self.xfer(cx).syn_retries = n;
+    }
     /// TCP_NODELAY.
     pub fn set_nodelay(&mut self, on: bool) {
         self.set(Self::NODELAY, on);
