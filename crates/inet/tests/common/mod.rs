@@ -1,6 +1,8 @@
 //! Two namespaces on a perfect wire, in virtual time.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod peer;
+
 use core::time::Duration;
 use hearken_inet::*;
 use std::net::SocketAddr;
