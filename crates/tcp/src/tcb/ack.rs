@@ -45,7 +45,7 @@ impl Tcb {
         }
         let acked = seg.ack - self.snd.una;
         let flight_before = self.snd.nxt - self.snd.una;
-        let window_moved = self.update_window(seg);
+        let window_moved = self.update_window(cx, seg);
         let Some(x) = &mut self.xfer else {
             return Some(Effects::NONE);
         };
@@ -76,7 +76,7 @@ impl Tcb {
     }
 
     /// RFC 9293 3.10.7.4: SND.WND follows the newest segment. Returns whether it changed.
-    fn update_window(&mut self, seg: &Segment<'_>) -> bool {
+    fn update_window(&mut self, cx: &Ctx<'_>, seg: &Segment<'_>) -> bool {
         let wnd = u32::from(seg.window) << self.snd_wscale();
         let newer = seg.ack.after(self.snd.una)
             || seg.seq.after(self.snd.wl1)
@@ -86,6 +86,10 @@ impl Tcb {
             return false;
         }
         self.snd.wl1 = seg.seq;
+        if wnd < self.snd.wnd {
+            // The largest must be remembered from now on.
+            self.xfer(cx);
+        }
         if let Some(x) = &mut self.xfer {
             x.max_window = x.max_window.max(wnd);
         }

@@ -418,10 +418,10 @@ impl Tcb {
         let mut pieces: [&[u8]; 24] = [&[]; 24];
         let n = clip(seg.data, skip as usize, take as usize, &mut pieces);
         let (nxt, wup, first) = (self.rcv.nxt, self.rcv.wup, seg.seq + skip);
-        let two_segments = u32::from(self.rcv_mss);
         self.rcv_mss = self
             .rcv_mss
             .max(seg.len.min(u32::from(self.mss.max(536))) as u16);
+        let one_segment = u32::from(self.rcv_mss);
         let pingpong = self.has(Self::ACK_NOW);
         let x = self.xfer(cx);
         let had_holes = x.recv.has_holes();
@@ -454,7 +454,7 @@ impl Tcb {
             let quick = x.quick > 0;
             x.quick = x.quick.saturating_sub(1);
             // RFC 1122 4.2.3.2: at least every second full segment; a filled hole at once.
-            quick || holes || nxt - wup > two_segments || pingpong
+            quick || holes || nxt - wup > one_segment || pingpong
         };
         if now_ack {
             self.flags |= Self::ACK_NOW;
