@@ -103,7 +103,6 @@ sysctls! {
     tcp_syncookies: u8 = "net.ipv4.tcp_syncookies", 0;
     tcp_syn_linear_timeouts: u8 = "net.ipv4.tcp_syn_linear_timeouts", 0;
     tcp_syn_retries: u8 = "net.ipv4.tcp_syn_retries", 0;
-    tcp_syn_linear_timeouts: u8 = "net.ipv4.tcp_syn_linear_timeouts", 0;
     tcp_synack_retries: u8 = "net.ipv4.tcp_synack_retries", 0;
     tcp_retries2: u8 = "net.ipv4.tcp_retries2", 0;
     tcp_orphan_retries: u8 = "net.ipv4.tcp_orphan_retries", 0;
