@@ -30,7 +30,8 @@ pub enum EpollOp {
     Delete,
 }
 
-type Key = (i32, FileId);
+/// The file first: what happens on a file finds its members without looking at the others.
+type Key = (FileId, i32);
 
 #[derive(Debug)]
 struct Member {
@@ -64,7 +65,7 @@ impl Epoll {
 
     /// The files in it, each as often as it was added.
     pub(crate) fn members(&self) -> impl Iterator<Item = FileId> + '_ {
-        self.members.keys().map(|(_, file)| *file)
+        self.members.keys().map(|(file, _)| *file)
     }
 
     /// Adds, changes or removes a member. `mask` is what the file shows now.
@@ -75,7 +76,7 @@ impl Epoll {
         op: EpollOp,
         mask: u32,
     ) -> Result<(), Errno> {
-        let key = (fd, file);
+        let key = (file, fd);
         match op {
             EpollOp::Add(e) => {
                 if e.events & EXCLUSIVE != 0 && e.events & !EXCLUSIVE_OK != 0 {
@@ -105,8 +106,7 @@ impl Epoll {
                 m.data = e.data;
             }
             EpollOp::Delete => {
-                self.members.remove(&key).ok_or(Errno::ENOENT)?;
-                self.ready.retain(|k| *k != key);
+                self.remove(key).ok_or(Errno::ENOENT)?;
                 return Ok(());
             }
         }
@@ -132,16 +132,23 @@ impl Epoll {
         true
     }
 
+    fn remove(&mut self, key: Key) -> Option<Member> {
+        let member = self.members.remove(&key)?;
+        if member.queued {
+            self.ready.retain(|k| *k != key);
+        }
+        Some(member)
+    }
+
+    fn keys_of(&self, file: FileId) -> Vec<Key> {
+        let all = (file, i32::MIN)..=(file, i32::MAX);
+        self.members.range(all).map(|(key, _)| *key).collect()
+    }
+
     /// Something changed on a file. `true` when a member of it is ready.
     pub(crate) fn notify(&mut self, file: FileId, mask: u32) -> bool {
-        let keys: Vec<Key> = self
-            .members
-            .keys()
-            .filter(|(_, f)| *f == file)
-            .copied()
-            .collect();
         let mut any = false;
-        for key in keys {
+        for key in self.keys_of(file) {
             any |= self.notify_one(key, mask);
         }
         any
@@ -149,8 +156,9 @@ impl Epoll {
 
     /// The file is closed for good.
     pub(crate) fn forget(&mut self, file: FileId) {
-        self.members.retain(|(_, f), _| *f != file);
-        self.ready.retain(|(_, f)| *f != file);
+        for key in self.keys_of(file) {
+            self.remove(key);
+        }
     }
 
     /// Up to `max` ready members, oldest first. Level-triggered ones go to the end of the list and stay in it; a member
@@ -168,7 +176,7 @@ impl Epoll {
                 continue;
             };
             m.queued = false;
-            let events = mask_of(key.1) & (m.events | ALWAYS) & !PRIVATE;
+            let events = mask_of(key.0) & (m.events | ALWAYS) & !PRIVATE;
             if events == 0 {
                 continue;
             }

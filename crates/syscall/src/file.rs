@@ -85,6 +85,8 @@ pub(crate) struct OpenFile {
     pub(crate) cred: Cred,
     /// Poll bits that the owner of the machine wants to hear of.
     pub(crate) watch: u32,
+    /// Stands in the event list, once.
+    pub(crate) notified: bool,
     /// Calls that wait on it, oldest first.
     pub(crate) waiters: VecDeque<Ticket>,
     /// Epoll sets that it is in.
@@ -99,6 +101,7 @@ impl OpenFile {
             nonblocking: false,
             cred,
             watch: 0,
+            notified: false,
             waiters: VecDeque::new(),
             watchers: Vec::new(),
         }

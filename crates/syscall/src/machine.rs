@@ -258,10 +258,11 @@ impl Machine {
         let mask = poll::mask(self, file);
         self.wake_waiters(file, mask);
         self.epoll_notify(file, mask);
-        let Some(f) = self.files.get(file) else {
+        let Some(f) = self.files.get_mut(file) else {
             return;
         };
-        if f.watch != 0 && mask & (f.watch | poll::ALWAYS) != 0 {
+        if f.watch != 0 && mask & (f.watch | poll::ALWAYS) != 0 && !f.notified {
+            f.notified = true;
             self.events.push_back(MachineEvent::Ready { file, mask });
         }
     }
@@ -436,7 +437,21 @@ impl Machine {
     /// What the owner must hear of.
     pub fn poll_events(&mut self, out: &mut Vec<MachineEvent>) {
         self.collect();
-        out.extend(self.events.drain(..));
+        while let Some(event) = self.events.pop_front() {
+            let MachineEvent::Ready { file, .. } = event else {
+                out.push(event);
+                continue;
+            };
+            // What holds now, which may be less, or more, than what woke it.
+            let mask = poll::mask(self, file);
+            let Some(f) = self.files.get_mut(file) else {
+                continue;
+            };
+            f.notified = false;
+            if mask & (f.watch | poll::ALWAYS) != 0 {
+                out.push(MachineEvent::Ready { file, mask });
+            }
+        }
     }
 
     /// When the next waiting call gives up. The namespaces have timeouts of their own.

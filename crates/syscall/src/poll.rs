@@ -1,11 +1,11 @@
 //! poll masks: which bits a file shows, exactly as `tcp_poll` and `datagram_poll` give them.
 
-use crate::file::{FileId, Kind};
+use crate::file::{FileId, Kind, TcpFile};
 use crate::machine::Machine;
 use hearken_abi::sock::{
     POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM,
 };
-use hearken_inet::Ready;
+use hearken_inet::{Net, Ready};
 
 /// What poll and epoll report without being asked.
 pub(crate) const ALWAYS: u32 = POLLERR | POLLHUP;
@@ -22,12 +22,28 @@ pub(crate) fn from_ready(ready: Ready) -> u32 {
     mask
 }
 
+/// tcp_stream_is_readable (6.18): fewer bytes than SO_RCVLOWAT do not count, unless nothing more can come.
+fn tcp_mask(net: &Net, t: &TcpFile) -> u32 {
+    let ready = net.readiness(t.socket);
+    let mask = from_ready(ready);
+    let lowat = usize::try_from(t.options.rcv_lowat).unwrap_or(1);
+    let more_may_come = !ready.has(Ready::RDHUP) && !ready.has(Ready::ERR);
+    if lowat > 1
+        && more_may_come
+        && ready.has(Ready::READ)
+        && (1..lowat).contains(&net.readable(t.socket))
+    {
+        return mask & !(POLLIN | POLLRDNORM);
+    }
+    mask
+}
+
 pub(crate) fn mask(machine: &Machine, file: FileId) -> u32 {
     let Some(f) = machine.files.get(file) else {
         return POLLNVAL;
     };
     match &f.kind {
-        Kind::Tcp(t) => from_ready(machine.net(t.net).readiness(t.socket)),
+        Kind::Tcp(t) => tcp_mask(machine.net(t.net), t),
         // Nothing ever arrives at one of ours, and there is always room: 0x304 measured on a fresh UDP and RAW socket.
         Kind::Other(_) => POLLOUT | POLLWRNORM | POLLWRBAND,
         Kind::Epoll(e) if e.pending() > 0 => POLLIN | POLLRDNORM,

@@ -3,14 +3,15 @@
 //! Kernel addresses print as zeros, as they do for whoever may not see them. Columns behind the address (rto, ato,
 //! quick-ack, cwnd, ssthresh) carry the values of a socket at rest.
 
-use crate::file::{FileId, Kind};
+use crate::file::Kind;
 use crate::machine::{Machine, NetId};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
 use core::net::{IpAddr, SocketAddr};
 use hearken_abi::{Domain, TcpState};
-use hearken_inet::{DiagRow, Instant, SocketId};
+use hearken_inet::{DiagRow, Instant};
 
 const HEADER_V4: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  \
 timeout inode";
@@ -122,11 +123,12 @@ impl Machine {
             Domain::Inet => format!("{HEADER_V4:<WIDTH_V4$}\n"),
             Domain::Inet6 => String::from(HEADER_V6),
         };
+        let inodes = self.inodes(net);
         let rows = self.net(net).diag();
         let rows = rows.iter().filter(|r| r.domain == domain);
         for (sl, row) in rows.enumerate() {
-            let inode = row.socket.and_then(|s| self.file_of(net, s));
-            let line = line(sl, now, row, inode.map_or(0, FileId::inode));
+            let inode = row.socket.and_then(|s| inodes.get(&s.number()).copied());
+            let line = line(sl, now, row, inode.unwrap_or(0));
             match domain {
                 Domain::Inet => {
                     let _ = writeln!(out, "{line:<WIDTH_V4$}");
@@ -140,13 +142,13 @@ impl Machine {
         out
     }
 
-    /// The open file over a socket. A view for people: it looks at every file.
-    #[must_use]
-    pub fn file_of(&self, net: NetId, socket: SocketId) -> Option<FileId> {
-        self.files.iter().find_map(|(id, f)| match &f.kind {
-            Kind::Tcp(t) if t.net == net && t.socket == socket => Some(id),
+    /// Which inode each socket of a namespace has that is an open file.
+    fn inodes(&self, net: NetId) -> BTreeMap<u32, u64> {
+        let files = self.files.iter().filter_map(|(id, f)| match &f.kind {
+            Kind::Tcp(t) if t.net == net => Some((t.socket.number(), id.inode())),
             Kind::Tcp(_) | Kind::Other(_) | Kind::Epoll(_) | Kind::NotSocket | Kind::Path => None,
-        })
+        });
+        files.collect()
     }
 }
 

@@ -159,7 +159,7 @@ fn epoll_calls_refuse_what_linux_refuses() {
 }
 
 #[test]
-fn watch_tells_the_owner_of_the_machine_once_per_change() {
+fn watch_tells_the_owner_of_the_machine_what_holds_once_until_it_asks() {
     let mut w = World::new();
     let l = w.listener("127.0.0.1:8000", 50);
     let file = w.file(l);
@@ -169,11 +169,18 @@ fn watch_tells_the_owner_of_the_machine_once_per_change() {
     events.clear();
     assert_eq!(w.m.watch(file, POLLIN), Ok(()));
     w.client(l);
+    w.client(l);
     w.m.poll_events(&mut events);
     assert_eq!(events, [MachineEvent::Ready { file, mask: 0x41 }]);
     events.clear();
     w.m.poll_events(&mut events);
     assert_eq!(events, []);
+    w.client(l);
+    for _ in 0..3 {
+        w.accept_now(l);
+    }
+    w.m.poll_events(&mut events);
+    assert_eq!(events, [], "no longer ready");
     assert_eq!(w.m.watch(file, 0), Ok(()));
     w.client(l);
     w.m.poll_events(&mut events);

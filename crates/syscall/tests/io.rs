@@ -271,3 +271,24 @@ fn recv_waitall_cut_by_a_reset_returns_its_bytes_and_then_the_error() {
     assert_eq!(got(w.p.resume(&mut w.m, w.now, t.ticket)), b"ab");
     assert_eq!(w.recv(c, 5, 0), Outcome::Done(Err(Errno::ECONNRESET)));
 }
+
+#[test]
+fn recv_waits_for_so_rcvlowat_bytes_or_the_end() {
+    let mut w = World::new();
+    let (c, s) = w.pair();
+    assert_eq!(w.set_int(c, SOL_SOCKET, SO_RCVLOWAT, 4), Ok(()));
+    let t = w.recv(c, 9, 0).blocked().expect("nothing there").ticket;
+    assert_eq!(w.send(s, b"ab"), Outcome::Done(Ok(2)));
+    assert!(w.p.resume(&mut w.m, w.now, t).blocked().is_some());
+    assert_eq!(w.send(s, b"cde"), Outcome::Done(Ok(3)));
+    assert_eq!(got(w.p.resume(&mut w.m, w.now, t)), b"abcde");
+    assert_eq!(w.send(s, b"ab"), Outcome::Done(Ok(2)));
+    assert_eq!(w.poll(c), 0x104);
+    assert_eq!(w.recv(c, 2, 0), ok(b"ab"), "no more was asked for");
+    assert_eq!(w.send(s, b"ab"), Outcome::Done(Ok(2)));
+    assert_eq!(w.recv(c, 9, MSG_DONTWAIT), ok(b"ab"));
+    assert_eq!(w.send(s, b"x"), Outcome::Done(Ok(1)));
+    assert_eq!(w.shutdown(s, SHUT_WR), Ok(()));
+    assert_eq!(w.poll(c), 0x2145);
+    assert_eq!(w.recv(c, 9, 0), ok(b"x"));
+}

@@ -59,7 +59,8 @@ impl Machine {
             Err(e) => return Outcome::Done(Err(e)),
         };
         let mut n = 0;
-        match self.recv_some(now, t, buf, &mut n, flags) {
+        let target = self.target(file, flags, buf.len());
+        match self.recv_some(now, t, buf, &mut n, target, flags) {
             Err(e) => return Outcome::Done(Err(e)),
             Ok(true) => return Outcome::Done(Ok(n)),
             Ok(false) => {}
@@ -106,6 +107,20 @@ impl Machine {
         Ok(t)
     }
 
+    /// How many bytes end the call (`sock_rcvlowat`): with `MSG_WAITALL` all, else SO_RCVLOWAT. A peek is over at once: the
+    /// bytes that it would wait for are behind those that it leaves where they are.
+    fn target(&self, file: FileId, flags: i32, len: usize) -> usize {
+        let lowat = match self.open(file).map(|f| &f.kind) {
+            Ok(Kind::Tcp(t)) => usize::try_from(t.options.rcv_lowat).unwrap_or(1),
+            Ok(Kind::Other(_) | Kind::Epoll(_) | Kind::NotSocket | Kind::Path) | Err(_) => 1,
+        };
+        match flags {
+            _ if flags & MSG_PEEK != 0 => 1,
+            _ if flags & MSG_WAITALL != 0 => len,
+            _ => lowat.min(len),
+        }
+    }
+
     /// Reads on from `*n`. `true` when the call is over with `*n` bytes, `false` when it should wait.
     fn recv_some(
         &mut self,
@@ -113,9 +128,9 @@ impl Machine {
         t: Tcp,
         buf: &mut [u8],
         n: &mut usize,
+        target: usize,
         flags: i32,
     ) -> Result<bool, Errno> {
-        let all = flags & MSG_WAITALL != 0 && flags & MSG_PEEK == 0;
         loop {
             // What was read already is returned before an error is: the error waits for the next call.
             if *n > 0 && self.net(t.net).readiness(t.socket).has(Ready::ERR) {
@@ -124,7 +139,7 @@ impl Machine {
             match self.recv_once(now, t, &mut buf[*n..], flags) {
                 Ok(Read::Bytes(more)) => {
                     *n += more;
-                    if !all || *n == buf.len() {
+                    if *n >= target || *n == buf.len() {
                         return Ok(true);
                     }
                 }
@@ -174,15 +189,15 @@ impl Machine {
         let there = self.net(t.net).readable(t.socket);
         let mut n = got.len();
         let wanted = len.min(n.saturating_add(there));
-        let short = wanted < len;
+        let target = self.target(file, flags, len);
         let mut buf = core::mem::take(got);
         buf.resize(wanted, 0);
-        let over = self.recv_some(now, t, &mut buf, &mut n, flags);
+        let over = self.recv_some(now, t, &mut buf, &mut n, target, flags);
         buf.truncate(n);
         match over {
             Err(e) => Some(Err(e)),
-            // MSG_WAITALL with less than was asked for: only the end of the stream or an error ends it.
-            Ok(true) if short && flags & MSG_WAITALL != 0 && !self.at_end(t) => {
+            // Less than was asked for: only the end of the stream or an error ends it.
+            Ok(true) if n < target && !self.at_end(t) => {
                 *got = buf;
                 None
             }

@@ -435,3 +435,33 @@ fn connect_reports_an_attempt_once() {
         }
     });
 }
+
+#[test]
+fn rcvlowat_answers_alike() {
+    assert_same(|t, log| {
+        let listener = t.listener(Ip::V4, 8300, 5);
+        let (c, s) = t.pair(listener, Ip::V4);
+        for lowat in [1, 4, 0, -1] {
+            t.set_int(c, SOL_SOCKET, SO_RCVLOWAT, lowat).unwrap();
+            for data in [&b"ab"[..], b"c", b"defgh"] {
+                t.send(s, data, 0).unwrap();
+                t.advance(Duration::from_millis(5));
+                log.mask(&format!("{lowat} after {data:?}"), t.poll(c));
+            }
+            log.note(
+                &format!("{lowat} peek"),
+                t.recv(c, 9, MSG_DONTWAIT | MSG_PEEK),
+            );
+            for len in [2, 3, 9, 9] {
+                log.note(&format!("{lowat} recv"), t.recv(c, len, MSG_DONTWAIT));
+                log.mask(&format!("{lowat} then"), t.poll(c));
+            }
+        }
+        t.set_int(listener, SOL_SOCKET, SO_RCVLOWAT, 4).unwrap();
+        t.client(listener, Ip::V4);
+        log.mask("listener", t.poll(listener));
+        t.shutdown(s, SHUT_WR).unwrap();
+        t.advance(Duration::from_millis(5));
+        log.mask("end", t.poll(c));
+    });
+}
