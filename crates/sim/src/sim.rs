@@ -101,10 +101,17 @@ impl Sim {
 
     /// Adds a host: its addresses are 10.0.0.1 and fd00::1 for the first, 10.0.0.2 and fd00::2 for the second, and so on.
     pub fn host(&mut self, name: &str) -> NodeId {
+        self.host_with(name, |_| {})
+    }
+
+    /// Adds a host whose sysctls and hooks `change` sets first.
+    pub fn host_with(&mut self, name: &str, change: impl FnOnce(&mut Config)) -> NodeId {
         let mut seed = [0; 32];
         for part in seed.chunks_mut(8) {
             part.copy_from_slice(&self.seeds.next_u64().to_le_bytes());
         }
+        let mut config = Config::new(seed);
+        change(&mut config);
         let n = self.nodes.len() as u32 + 1;
         let v4 = Ipv4Addr::from_bits(10 << 24 | n);
         let v6 = Ipv6Addr::from_bits(0xfd << 120 | u128::from(n));
@@ -112,7 +119,7 @@ impl Sim {
             name: name.into(),
             ports: Vec::new(),
             kind: Kind::Host {
-                net: Box::new(Net::new(Config::new(seed))),
+                net: Box::new(Net::new(config)),
                 addrs: (v4, v6),
                 timer: Instant::FAR,
                 dirty: false,
