@@ -8,6 +8,9 @@ use super::table::Phase;
 use super::{Supervisor, pair};
 use crate::sys::remote;
 
+/// How often dead sockets are asked about when nothing else happens.
+pub(super) const SWEEP_NS: u64 = 1_000_000_000;
+
 impl Supervisor {
     /// HUP on B: the program closed its last descriptor, or both directions are shut.
     pub(super) fn on_hup(&mut self, key: Key) {
@@ -103,12 +106,14 @@ impl Supervisor {
             }
         }
         self.dead_after_sweep = self.dead;
+        self.swept_at = self.stack.now();
         any
     }
 
-    /// Whether enough sockets died since the last sweep to be worth another.
+    /// Whether enough sockets died since the last sweep to be worth another, or enough time passed.
     pub(super) fn sweep_is_due(&self) -> bool {
         self.dead > 2 * self.dead_after_sweep + 32
+            || self.dead > 0 && self.stack.now().0 >= self.swept_at.0 + SWEEP_NS
     }
 
     /// A transient duplicate of A from where it was seen last, or from anywhere in that process.

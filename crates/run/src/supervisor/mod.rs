@@ -42,6 +42,9 @@ use crate::trace::{self, Collector};
 /// How many notifications are answered before the flows have their turn.
 const CALLS_PER_ROUND: usize = 64;
 
+/// Rounds of news and answers before the flows have their turn.
+const SETTLE_ROUNDS: usize = 16;
+
 /// Everything one `run` holds.
 pub(crate) struct Supervisor {
     child: Child,
@@ -61,6 +64,9 @@ pub(crate) struct Supervisor {
     /// Sockets in `Phase::Dead`, now and when they were last asked about.
     dead: usize,
     dead_after_sweep: usize,
+    swept_at: stack::Instant,
+    /// The stack has more to do than one turn of the loop allowed.
+    busy: bool,
     host: Host,
     control: Option<control::Server>,
     askers: Slab<asked::Asker>,
@@ -119,6 +125,8 @@ impl Supervisor {
             alive: alive::Alive::new(),
             dead: 0,
             dead_after_sweep: 0,
+            swept_at: stack::clock(),
+            busy: false,
             host,
             control,
             askers: Slab::new(),
@@ -205,7 +213,7 @@ impl Supervisor {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        if !self.runnable.is_empty() || !self.host.runnable.is_empty() {
+        if self.busy || !self.runnable.is_empty() || !self.host.runnable.is_empty() {
             return Some(ZERO);
         }
         let next = [
@@ -218,7 +226,7 @@ impl Supervisor {
         .min();
         let ns = next.map(|at| at.0.saturating_sub(stack::clock().0));
         let ns = if self.dead > 0 {
-            Some(ns.unwrap_or(u64::MAX).min(SWEEP_NS))
+            Some(ns.unwrap_or(u64::MAX).min(lifetime::SWEEP_NS))
         } else {
             ns
         };
@@ -321,8 +329,8 @@ impl Supervisor {
     pub(crate) fn settle(&mut self) {
         // News may make calls, which make packets, which make news; each round of it is finite, and
         // what is left after this many waits for the next turn of the loop.
-        for _ in 0..16 {
-            self.stack.step();
+        for _ in 0..SETTLE_ROUNDS {
+            self.busy = self.stack.step();
             let mut any = self.on_gateway();
             for (file, readable, writable) in self.stack.take_ready() {
                 any = true;
@@ -338,6 +346,7 @@ impl Supervisor {
                 return;
             }
         }
+        self.busy = true;
     }
 
     /// A call that waited may go on.
@@ -428,6 +437,3 @@ impl Supervisor {
         }
     }
 }
-
-/// How often dead sockets are asked about when nothing else happens.
-const SWEEP_NS: u64 = 1_000_000_000;

@@ -104,7 +104,8 @@ impl Supervisor {
                 Moved::End => return self.program_ended(key),
                 Moved::FdBroken(_) => return self.program_ended(key),
                 Moved::StackBroken(e) => {
-                    self.connection_broke(key, e);
+                    sock.ready.stack_out = false;
+                    self.note_broken(key, e);
                     return false;
                 }
             }
@@ -143,7 +144,13 @@ impl Supervisor {
             let Some(b) = sock.b.as_ref() else {
                 return false;
             };
-            if sock.closed || !sock.ready.stack_in || !sock.ready.fd_out {
+            if sock.closed {
+                if sock.broken {
+                    self.finish(key);
+                }
+                return false;
+            }
+            if !sock.ready.stack_in || !sock.ready.fd_out {
                 return false;
             }
             let mut from = self.stack.connection(sock.file);
@@ -154,6 +161,10 @@ impl Supervisor {
                     if budget == 0 {
                         return true;
                     }
+                }
+                Moved::StackBlocked | Moved::End if sock.broken => {
+                    self.connection_broke(key);
+                    return false;
                 }
                 Moved::StackBlocked => {
                     sock.ready.stack_in = false;
@@ -177,27 +188,33 @@ impl Supervisor {
                     return false;
                 }
                 Moved::StackBroken(e) => {
-                    self.connection_broke(key, e);
+                    self.note_broken(key, e);
+                    self.connection_broke(key);
                     return false;
                 }
             }
         }
     }
 
-    /// Reset, or given up. What the stack still holds for the program has gone over before this is
-    /// said (`recv_with` gives data first).
-    pub(crate) fn connection_broke(&mut self, key: Key, errno: i32) {
+    /// Reset, or given up: noted with its reason. What the stack still holds for the program goes over
+    /// first, as Linux keeps its receive queue.
+    fn note_broken(&mut self, key: Key, errno: i32) {
         let Some(sock) = self.table.get_mut(key).filter(|s| !s.broken) else {
             return;
         };
         sock.broken = true;
+        sock.ready.stack_in = true;
         // SO_ERROR is what broke it; the attempt's own errno (EPIPE of a send) is only what it met.
         let pending = self.stack.so_error(sock.file);
         sock.error = if pending != 0 { pending } else { errno };
-        if sock.closed {
-            self.finish(key);
-        } else if sock.phase == Phase::Open {
-            self.kill_pair(key);
+    }
+
+    /// There is nothing more for the program to read of a broken connection: now it hears of it.
+    fn connection_broke(&mut self, key: Key) {
+        match self.table.get(key) {
+            Some(sock) if sock.closed => self.finish(key),
+            Some(sock) if sock.phase == Phase::Open => self.kill_pair(key),
+            _ => {}
         }
     }
 

@@ -165,17 +165,16 @@ impl Supervisor {
             return;
         };
         match sock.phase {
-            Phase::Connecting => {
-                // Widened first: drained, A is the program's.
-                self.widen(key);
-                if let Some(b) = self.table.get(key).and_then(|s| s.b.as_ref()) {
-                    pair::drain(b.as_fd());
-                }
-            }
+            // Widened first: drained, A is the program's.
+            Phase::Connecting => self.widen(key),
             Phase::Fresh => {}
             Phase::Listening { .. } | Phase::Open | Phase::Dead => return,
         }
         if let Some(sock) = self.table.get_mut(key) {
+            // What was written before belongs to no connection (TCP would have said EPIPE).
+            if let Some(b) = sock.b.as_ref() {
+                pair::drain(b.as_fd());
+            }
             sock.phase = Phase::Open;
         }
         self.open_flow(key);

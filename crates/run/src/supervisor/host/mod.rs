@@ -42,6 +42,8 @@ struct HostFlow {
     host_fin: bool,
     /// The program sent its FIN, and the host's peer was told.
     program_fin: bool,
+    /// Where to try next if nobody listens at the first address.
+    second: Option<(SocketAddr, SocketAddr)>,
     /// The gateway said that the flow has ended by an error: what is left to read comes first.
     broken: bool,
 }
@@ -134,7 +136,9 @@ impl Supervisor {
             Event::Writable { .. } => f.ready.stack_out = true,
             Event::Reset { .. } | Event::Closed { .. } if f.stage != Stage::Open => {
                 // Nobody listens inside, or nobody answered: as if the host's port were closed.
-                self.reset_flow(key);
+                if !self.try_second(key) {
+                    self.reset_flow(key);
+                }
                 return;
             }
             Event::Reset { .. } => {
@@ -174,6 +178,7 @@ impl Supervisor {
             queued: false,
             host_fin: false,
             program_fin: false,
+            second: None,
             broken: false,
         });
         self.host.by_flow.insert(flow, key);

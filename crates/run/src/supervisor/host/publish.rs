@@ -1,7 +1,7 @@
 //! `-p`: listeners on the host whose clients reach the program under their own address.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use rustix::event::epoll::{self, EventFlags};
 use rustix::net::{
@@ -103,12 +103,7 @@ impl Supervisor {
         }
     }
 
-    fn carry_inside(
-        &mut self,
-        fd: rustix::fd::OwnedFd,
-        client: SocketAddr,
-        port: u16,
-    ) -> Option<Key> {
+    fn carry_inside(&mut self, fd: rustix::fd::OwnedFd, client: SocketAddr, port: u16) {
         let from = address::client_inside(client);
         let to = address::program_for(from, port);
         let now = self.stack.now();
@@ -119,13 +114,38 @@ impl Supervisor {
                 .gateway
                 .connect(now, SocketAddr::new(from.ip(), 0), to)
         });
-        match flow {
-            Ok(flow) => Some(self.insert_flow(fd, flow, Stage::Shaking)),
-            Err(_) => {
-                let _ = sockopt::set_socket_linger(&fd, Some(std::time::Duration::ZERO));
-                None
-            }
+        let Ok(flow) = flow else {
+            let _ = sockopt::set_socket_linger(&fd, Some(std::time::Duration::ZERO));
+            return;
+        };
+        let key = self.insert_flow(fd, flow, Stage::Shaking);
+        // `localhost` is ::1 first, and a client whose connect succeeded does not try 127.0.0.1.
+        if client.ip() == Ipv6Addr::LOCALHOST
+            && let Some(f) = self.host.flows.get_mut(key)
+        {
+            let from = SocketAddr::new(address::HOST_V4.into(), client.port());
+            f.second = Some((from, address::program_for(from, port)));
         }
+    }
+
+    /// Nobody listens at the first address: the other family's, if there is one. True if it is under
+    /// way.
+    pub(super) fn try_second(&mut self, key: Key) -> bool {
+        let Some(f) = self.host.flows.get_mut(key) else {
+            return false;
+        };
+        let (old, Some((from, to))) = (f.flow, f.second.take()) else {
+            return false;
+        };
+        let now = self.stack.now();
+        self.stack.gateway.close(now, old);
+        self.host.by_flow.remove(&old);
+        let Ok(flow) = self.stack.gateway.connect(now, from, to) else {
+            return false;
+        };
+        f.flow = flow;
+        self.host.by_flow.insert(flow, key);
+        true
     }
 
     /// Out of descriptors: clients wait in the host's queue until a flow has ended.
