@@ -1,0 +1,19 @@
+//! One test for each program, carried as it comes from its package.
+//!
+//! A program that is not installed is a failure: `.ci/run` installs them all. `HEARKEN_SKIP_PROGRAMS=1` skips these
+//! tests on a machine that is not to have them.
+#![forbid(unsafe_code)]
+
+mod common;
+
+mod facts;
+mod fetch;
+mod go;
+mod iperf;
+mod load;
+mod nginx;
+mod node;
+mod pipes;
+mod python;
+mod redis;
+mod rust;
