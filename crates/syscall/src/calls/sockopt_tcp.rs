@@ -291,7 +291,7 @@ fn congestion_name(
                     .sysctl_get("net.ipv4.tcp_congestion_control")
                     .ok()
             })
-            .unwrap_or_else(|| "cubic".to_owned());
+            .unwrap_or_else(|| "cubic".into());
         let text = text.trim().as_bytes();
         let n = text.len().min(CONGESTION_NAME_MAX - 1);
         name[..n].copy_from_slice(&text[..n]);

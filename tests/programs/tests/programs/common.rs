@@ -39,8 +39,8 @@ pub(crate) fn find(program: &str) -> PathBuf {
 
 /// The `hearken` of this build, built if need be.
 pub(crate) fn hearken_bin() -> &'static Path {
-    static BIN: OnceLock<PathBuf> = OnceLock::new();
-    BIN.get_or_init(|| {
+    static BIN: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let built = BIN.get_or_init(|| {
         // TARGET/PROFILE/deps/programs-HASH
         let exe = std::env::current_exe().expect("own path");
         let profile = exe.ancestors().nth(2).expect("in a target directory");
@@ -55,9 +55,9 @@ pub(crate) fn hearken_bin() -> &'static Path {
             .env("CARGO_TARGET_DIR", target)
             .status()
             .expect("cargo starts");
-        assert!(built.success(), "hearken-cli does not build");
-        profile.join("hearken")
-    })
+        built.success().then(|| profile.join("hearken"))
+    });
+    built.as_deref().expect("hearken-cli builds")
 }
 
 /// A file of `tests/programs/carried`.

@@ -38,7 +38,10 @@ fn a_thousand_short_connections_in_a_row_leave_nothing() {
 fn a_thousand_short_connections_inside_wait_in_time_wait_and_free_their_ports() {
     needs!("python3");
     let _alone = alone();
-    let out = inside(&[], &format!("exec python3 {} short 1000", carried("loads.py")));
+    let out = inside(
+        &[],
+        &format!("exec python3 {} short 1000", carried("loads.py")),
+    );
     assert_eq!(out, "echoed 1000\nbound again");
     // A narrow range of ports is used up by TIME_WAIT, and says so.
     let out = inside(
@@ -57,7 +60,7 @@ fn stalled_reader_of_a_gibibyte_leaves_the_supervisor_under_64_mib() {
     let stalled = connect(port);
     let mut reader = connect(port);
     // 256 MiB pass by the one that does not read.
-    let mut left = 256 << 20;
+    let mut left: usize = 256 << 20;
     let mut piece = vec![0; 1 << 20];
     while left > 0 {
         let n = reader.read(&mut piece).expect("read");
@@ -67,7 +70,10 @@ fn stalled_reader_of_a_gibibyte_leaves_the_supervisor_under_64_mib() {
     assert!(run.peak_kib() < 64 << 10, "{} KiB", run.peak_kib());
     drop((stalled, reader));
     let poured = run.expect("hung up after");
-    assert!(poured.parse::<u64>().expect("a number") < 1 << 30, "{poured}");
+    assert!(
+        poured.parse::<u64>().expect("a number") < 1 << 30,
+        "{poured}"
+    );
     run.terminate();
 }
 
@@ -115,6 +121,9 @@ fn clients_killed_amid_a_transfer_leave_nothing_and_harm_nobody() {
 #[test]
 fn children_killed_amid_a_transfer_inside_reset_their_peers() {
     needs!("python3");
-    let out = inside(&[], &format!("exec python3 {} killed 30", carried("loads.py")));
+    let out = inside(
+        &[],
+        &format!("exec python3 {} killed 30", carried("loads.py")),
+    );
     assert_eq!(out, "30 told of the end");
 }
