@@ -345,17 +345,6 @@ impl Run {
         self.try_ss(flags).expect("hearken ss")
     }
 
-    /// One counter of this run.
-    pub(crate) fn counter(&self, name: &str) -> u64 {
-        let pid = self.pid().to_string();
-        let out =
-            output(Command::new(hearken_bin()).args(["nstat", "--run", &pid, "--json", name]));
-        let text = String::from_utf8_lossy(&out.stdout);
-        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let value = json["hearken"][name].as_u64();
-        value.unwrap_or_else(|| panic!("{name} is no counter: {text}"))
-    }
-
     /// Open sockets of the supervisor. It keeps a pidfd for some of the threads that call it, so other descriptors
     /// may be more than before.
     pub(crate) fn sockets(&self) -> usize {
