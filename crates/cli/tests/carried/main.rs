@@ -4,6 +4,7 @@
 mod basics;
 mod common;
 mod demo;
+mod differences;
 mod kill;
 mod load;
 mod queue;
