@@ -42,6 +42,8 @@ struct HostFlow {
     host_fin: bool,
     /// The program sent its FIN, and the host's peer was told.
     program_fin: bool,
+    /// The host's peer reset it before the program's handshake was over.
+    host_reset: bool,
     /// Where to try next if nobody listens at the first address.
     second: Option<(SocketAddr, SocketAddr)>,
     /// The gateway said that the flow has ended by an error: what is left to read comes first.
@@ -123,6 +125,10 @@ impl Supervisor {
             return;
         };
         match event {
+            Event::Established { .. } if f.host_reset => {
+                self.reset_flow(key);
+                return;
+            }
             Event::Established { .. } => {
                 f.stage = Stage::Open;
                 f.ready = Ready {
@@ -178,6 +184,7 @@ impl Supervisor {
             queued: false,
             host_fin: false,
             program_fin: false,
+            host_reset: false,
             second: None,
             broken: false,
         });

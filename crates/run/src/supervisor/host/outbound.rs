@@ -42,7 +42,9 @@ impl Supervisor {
             Ok(Err(e)) | Err(e) => Err(e),
         };
         match result {
-            Ok(()) => {
+            // A reset is no answer to a SYN: the host was connected, and then reset.
+            Ok(()) | Err(Errno::CONNRESET) => {
+                f.host_reset = result.is_err();
                 let _ = sockopt::set_tcp_nodelay(&f.fd, true);
                 f.stage = Stage::Shaking;
                 self.stack.gateway.opened(self.stack.now(), flow, Ok(()));
