@@ -21,6 +21,7 @@ mod iface;
 mod io;
 mod ip;
 mod listen;
+mod metrics;
 mod net;
 mod options;
 mod shared;

@@ -19,6 +19,7 @@ use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
 use crate::listen::Listener;
+use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
 use crate::udp::UdpTable;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) timers: Timers,
     pub(crate) routing: Routing,
+    pub(crate) metrics: Metrics,
     pub(crate) ifaces: Vec<Iface>,
     pub(crate) sockets: Arena<Socket>,
     pub(crate) listeners: Arena<Listener>,
@@ -65,6 +67,7 @@ impl Shared {
             pool: Pool::default(),
             timers: Timers::default(),
             routing: Routing::default(),
+            metrics: Metrics::default(),
             ifaces: Vec::new(),
             sockets: Arena::new(),
             listeners: Arena::new(),

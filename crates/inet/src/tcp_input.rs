@@ -221,6 +221,17 @@ pub(crate) fn after<F: Side>(
         return;
     };
     let (owner, tuple) = (c.tcb.owner, c.tuple);
+    let ends = fx.has(Effects::CLOSED) || fx.has(Effects::TIME_WAIT) || fx.has(Effects::FIN_WAIT2);
+    // tcp_update_metrics (6.18): an end in order, with the round-trip time known.
+    if ends
+        && c.tcb.rtt.srtt_us != 0
+        && p.is_some_and(|p| !p.header.flags.contains(Flags::RST))
+        && !fx.has(Effects::RESET_PEER)
+        && sh.sysctls.tcp_no_metrics_save == 0
+    {
+        let (local, peer) = (F::to_ip(tuple.laddr), F::to_ip(tuple.raddr));
+        sh.metrics.prove(local, peer);
+    }
     if fx.has(Effects::RESET_PEER)
         && let Some(p) = p
     {

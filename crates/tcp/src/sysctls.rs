@@ -115,6 +115,7 @@ sysctls! {
     tcp_window_scaling: u8 = "net.ipv4.tcp_window_scaling", 0;
     tcp_rto_max_ms: u32 = "net.ipv4.tcp_rto_max_ms", 0;
     tcp_min_snd_mss: u32 = "net.ipv4.tcp_min_snd_mss", 0;
+    tcp_no_metrics_save: u8 = "net.ipv4.tcp_no_metrics_save", 0;
     tcp_fin_timeout: u32 = "net.ipv4.tcp_fin_timeout", 0;
     tcp_keepalive_time: u32 = "net.ipv4.tcp_keepalive_time", 0;
     tcp_keepalive_intvl: u32 = "net.ipv4.tcp_keepalive_intvl", 0;

@@ -118,7 +118,8 @@ pub(crate) fn conn_request<F: Side>(
     }
     // Without cookies the last quarter of tcp_max_syn_backlog is for proven peers (docs/linux 51, 52).
     let most = i64::from(sh.sysctls.tcp_max_syn_backlog);
-    if isn.is_none() && cookies == 0 && most - i64::from(half_open) < most >> 2 {
+    let scarce = isn.is_none() && cookies == 0 && most - i64::from(half_open) < most >> 2;
+    if scarce && !sh.metrics.is_proven(F::to_ip(p.dst), F::to_ip(p.src)) {
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
     }
     let Some(mut req) = request(sh, now, l, p, (isn, p.seg.seq)) else {

@@ -50,7 +50,7 @@ fn schedule(t: &mut dyn Twin, peer: &mut Peer, at: &[u64], gone: u64) {
         same_syn_ack(&first, &again);
     }
     let nearly =
-        (start + Duration::from_secs(gone)).saturating_sub(t.now() + Duration::from_millis(100));
+        (start + Duration::from_secs(gone)).saturating_sub(t.now() + Duration::from_millis(300));
     t.expect_nothing_for(nearly);
     assert_eq!(t.half_open(), 1, "shortly before {gone} s");
     t.expect_nothing_for(Duration::from_secs(gone) / 8 + Duration::from_millis(500));
