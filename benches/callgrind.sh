@@ -18,7 +18,16 @@ count() { # count ROW WHO OPERATIONS
 
 if [ "${1:-}" = --profile ]; then
   count "$2" hearken "${3:-2000}"
-  callgrind_annotate --threshold=90 "$out/cg" | sed -n '/^Ir/,$p' | cut -c1-170
+  # What was inlined counts for the function that it was inlined into.
+  callgrind_annotate --auto=no --threshold=100 "$out/cg" | awk -v n="${3:-2000}" '
+    match($0, /^ *[0-9,]+ \( *[0-9.]+%\) +/) {
+      v = $1; gsub(",", "", v); name = substr($0, RLENGTH + 1)
+      sub(/ \[[^]]*\]$/, "", name); sub(/^[^ ]*\.(rs|c|S|h|\?\?\?):/, "", name)
+      if (name ~ /PROGRAM TOTALS/) total = v; else sum[name] += v
+    }
+    END {
+      for (f in sum) if (sum[f] > total / 400) printf "%9.1f %5.1f%%  %s\n", sum[f] / n, 100 * sum[f] / total, f
+    }' | sort -rn | cut -c1-150
   exit
 fi
 

@@ -69,9 +69,20 @@ pub fn run(bench: &Bench) -> Result<String, String> {
 /// # Errors
 /// As [`run`].
 pub fn measure(o: &Options) -> Result<String, String> {
-    let chosen =
-        |name: &str| o.row.is_empty() || o.row.iter().any(|r| name.starts_with(r.as_str()));
-    let rows: Vec<rows::Row> = rows::all().into_iter().filter(|r| chosen(r.name)).collect();
+    let mut rows = rows::all();
+    let names: Vec<&str> = rows.iter().map(|r| r.name).collect();
+    let chosen = |name: &str| {
+        let matches = |wanted: &String| {
+            // A whole name is that row alone: `syn-queue` is not also `syn-queue-1m`.
+            if names.contains(&wanted.as_str()) {
+                name == wanted
+            } else {
+                name.starts_with(wanted.as_str())
+            }
+        };
+        o.row.is_empty() || o.row.iter().any(matches)
+    };
+    rows.retain(|r| chosen(r.name));
     if rows.is_empty() {
         return Err("no such row; `--list` names them".into());
     }
