@@ -149,7 +149,7 @@ pub(crate) fn to_listener<F: Side>(
 ) {
     let addr = F::to_ip(p.dst);
     let tuple = p.tuple();
-    let spread = (sh.secrets.tuple_hash(&tuple) >> 32) as u32;
+    let spread = || (sh.secrets.tuple_hash(&tuple) >> 32) as u32;
     let found = sh
         .lhash
         .find(

@@ -39,13 +39,19 @@ pub(crate) fn head<F: Side>(
     header: &tcp::Header,
     payload: usize,
 ) -> Head {
-    let tuple = Tuple::<F> {
-        laddr: ends.src,
-        raddr: ends.dst,
-        lport: header.src_port,
-        rport: header.dst_port,
+    // For queues a mix of the ports does; an IPv6 flow label is not to tell them (RFC 6437 6.1).
+    let flow = if F::V6 {
+        let tuple = Tuple::<F> {
+            laddr: ends.src,
+            raddr: ends.dst,
+            lport: header.src_port,
+            rport: header.dst_port,
+        };
+        (sh.secrets.tuple_hash(&tuple) >> 32) as u32
+    } else {
+        let ports = u32::from(header.src_port) << 16 | u32::from(header.dst_port);
+        ports.wrapping_mul(0x9e37_79b1).rotate_left(16)
     };
-    let flow = (sh.secrets.tuple_hash(&tuple) >> 32) as u32;
     let mut buf = [0; 104];
     let ttl = if ends.ttl == 0 {
         sh.sysctls.ip_default_ttl

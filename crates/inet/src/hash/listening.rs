@@ -88,7 +88,7 @@ impl Listening {
         addr: IpAddr,
         port: u16,
         iface: IfaceId,
-        spread: u32,
+        spread: impl Fn() -> u32,
     ) -> Option<u32> {
         let v4 = addr.is_ipv4();
         let pick = |at: IpAddr| {
@@ -105,18 +105,17 @@ impl Listening {
             };
             let chain = self.chain(secrets, key(at), port);
             let best = chain.iter().filter_map(fits).map(|(s, _)| s).max()?;
-            let n = chain
-                .iter()
-                .filter_map(fits)
-                .filter(|(s, _)| *s == best)
-                .count() as u64;
-            let nth = ((u64::from(spread) * n) >> 32) as usize;
-            chain
-                .iter()
-                .filter_map(fits)
-                .filter(|(s, _)| *s == best)
-                .nth(nth)
-                .map(|(_, l)| l)
+            let equals = || {
+                chain
+                    .iter()
+                    .filter_map(fits)
+                    .filter(|(s, _)| *s == best)
+                    .map(|(_, l)| l)
+            };
+            match equals().count() as u64 {
+                1 => equals().next(),
+                n => equals().nth(((u64::from(spread()) * n) >> 32) as usize),
+            }
         };
         pick(addr)
             .or_else(|| {
