@@ -10,6 +10,7 @@ use crate::api::IfaceId;
 use crate::family::Side;
 use crate::frame::{Progress, RxCsum, RxFrame, RxMeta, TxCaps, TxMeta, TxSink};
 use crate::hash::established::Half;
+use crate::iface::Iface;
 use crate::ip;
 use crate::listen::send_syn_ack;
 use crate::net::Net;
@@ -29,7 +30,7 @@ pub(crate) fn poll<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &
         let Some(i) = net.sh.iface(iface) else {
             return Progress::Idle;
         };
-        if i.replies.is_empty() && i.queue.is_empty() && i.datagrams.is_empty() {
+        if i.is_idle() {
             return Progress::Idle;
         }
         if tx.room() == 0 {
@@ -228,9 +229,8 @@ impl TxSink for LoSink<'_> {
 /// Runs `lo` once: what waits to leave by it arrives. True if more waits.
 pub(crate) fn poll_lo(net: &mut Net, now: Instant) -> bool {
     // Asked after every call, and nearly always idle.
-    match net.sh.ifaces.first() {
-        Some(lo) if !lo.replies.is_empty() || !lo.queue.is_empty() => {}
-        _ => return false,
+    if net.sh.ifaces.first().is_none_or(Iface::is_idle) {
+        return false;
     }
     let mut queue = core::mem::take(&mut net.sh.lo);
     let mut spare = net

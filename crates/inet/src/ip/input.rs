@@ -27,10 +27,18 @@ pub(crate) fn input(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame
     }
 }
 
-/// The bytes behind `skip` bytes of header, `len` of them, as pieces; what the frame has beyond is padding.
-fn pieces<'a>(frame: &RxFrame<'a>, skip: usize, len: usize) -> ([&'a [u8]; PIECES], usize) {
-    let mut out: [&[u8]; PIECES] = [&[]; PIECES];
+/// The bytes behind `skip` bytes of header, `len` of them, as pieces in `out`; what the frame has beyond is padding.
+fn pieces<'a, 'o>(
+    frame: &RxFrame<'a>,
+    skip: usize,
+    len: usize,
+    out: &'o mut [&'a [u8]; PIECES],
+) -> &'o mut [&'a [u8]] {
     let first = frame.head.get(skip..).unwrap_or(&[]);
+    if frame.body.is_empty() {
+        out[0] = &first[..first.len().min(len)];
+        return &mut out[..1];
+    }
     let (mut left, mut n) = (len, 0);
     for p in core::iter::once(first).chain(frame.body.iter().copied()) {
         if n == PIECES || left == 0 && n > 0 {
@@ -40,10 +48,13 @@ fn pieces<'a>(frame: &RxFrame<'a>, skip: usize, len: usize) -> ([&'a [u8]; PIECE
         left -= out[n].len();
         n += 1;
     }
-    (out, n)
+    &mut out[..n]
 }
 
 fn frame_len(frame: &RxFrame<'_>) -> usize {
+    if frame.body.is_empty() {
+        return frame.head.len();
+    }
     frame.head.len() + frame.body.iter().map(|b| b.len()).sum::<usize>()
 }
 
@@ -82,18 +93,11 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         return sh.drop_packet(DropReason::IpInaddrerrors);
     }
     let len = usize::from(h.total_len) - skip;
-    let (mut data, n) = pieces(frame, skip, len);
+    let mut room = [&[][..]; PIECES];
+    let data = pieces(frame, skip, len, &mut room);
     let unicast = !group;
     if !h.is_fragment() {
-        return deliver_v4(
-            net,
-            now,
-            iface,
-            &h,
-            unicast,
-            frame.meta.csum,
-            &mut data[..n],
-        );
+        return deliver_v4(net, now, iface, &h, unicast, frame.meta.csum, data);
     }
     let key = fragment::Key {
         src: src.to_ipv6_mapped().octets(),
@@ -105,7 +109,7 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         offset: usize::from(h.frag_offset) * 8,
         more: h.mf,
     };
-    if let Some(whole) = reassemble(sh, now, key, piece, &data[..n]) {
+    if let Some(whole) = reassemble(sh, now, key, piece, data) {
         deliver_v4(net, now, iface, &h, unicast, RxCsum::Unknown, &mut [&whole]);
     }
 }
@@ -231,7 +235,8 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         sh.mib.inc(Counter::Ip6InHdrErrors);
         return sh.drop_packet(DropReason::IpInhdr);
     };
-    let (mut data, n) = pieces(frame, skip, len);
+    let mut room = [&[][..]; PIECES];
+    let data = pieces(frame, skip, len, &mut room);
     deliver_v6(
         net,
         now,
@@ -239,7 +244,7 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         &h,
         (protocol, unicast),
         frame.meta.csum,
-        &mut data[..n],
+        data,
     );
 }
 
@@ -276,8 +281,9 @@ fn fragment_v6(
         offset: usize::from(field & 0xfff8),
         more: field & 1 != 0,
     };
-    let (data, n) = pieces(frame, ipv6::LEN + LEN, len);
-    if let Some(whole) = reassemble(sh, now, key, piece, &data[..n]) {
+    let mut room = [&[][..]; PIECES];
+    let data = pieces(frame, ipv6::LEN + LEN, len, &mut room);
+    if let Some(whole) = reassemble(sh, now, key, piece, data) {
         deliver_v6(
             net,
             now,
