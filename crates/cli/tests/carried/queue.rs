@@ -132,9 +132,9 @@ fn listener_that_never_accepts_takes_two_and_drops_the_rest() {
         waiting += 1;
         let second = Duration::from_nanos(times[1] - times[0]).as_secs_f64();
         let third = Duration::from_nanos(times[2] - times[0]).as_secs_f64();
-        // One second each: the first four timeouts do not double (tcp_syn_linear_timeouts; as measured on 6.18). A loaded machine may be late, but never early.
+        // 1 s and 2 s more, as the gate sends its SYNs without linear timeouts; a loaded machine may be late, but never early.
         assert!((0.99..1.5).contains(&second), "second SYN after {second} s");
-        assert!((1.98..2.7).contains(&third), "third SYN after {third} s");
+        assert!((2.98..3.7).contains(&third), "third SYN after {third} s");
     }
     assert_eq!(waiting, 3, "the clients that did not fit retransmit");
 
