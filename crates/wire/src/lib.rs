@@ -22,11 +22,13 @@
 
 mod bytes;
 pub mod checksum;
+pub mod ethernet;
 pub mod flags;
 pub mod icmp;
 pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ndp;
 pub mod options;
 pub mod tcp;
 pub mod udp;
