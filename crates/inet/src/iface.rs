@@ -1,11 +1,13 @@
 //! Interfaces, their addresses, routes, and what waits to leave by each.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use crate::api::IfaceId;
+use crate::link::Ethernet;
 use crate::timers::Key;
 
 /// Stateless answers that may wait; more are dropped.
@@ -25,6 +27,8 @@ pub(crate) struct Iface {
     pub(crate) name: String,
     pub(crate) mtu: u32,
     pub(crate) any_local: bool,
+    /// Frames, not bare packets, go over it.
+    pub(crate) ethernet: Option<Box<Ethernet>>,
     /// Finished packets: RST, ICMP.
     pub(crate) replies: VecDeque<Vec<u8>>,
     /// Finished packets of UDP sockets.
@@ -41,6 +45,7 @@ impl Iface {
             name: name.into(),
             mtu,
             any_local: false,
+            ethernet: None,
             replies: VecDeque::new(),
             datagrams: VecDeque::new(),
             queue: VecDeque::new(),
@@ -78,7 +83,7 @@ pub(crate) struct Routing {
     routes: Vec<Route>,
 }
 
-fn in_prefix(addr: IpAddr, net: IpAddr, prefix: u8) -> bool {
+pub(crate) fn in_prefix(addr: IpAddr, net: IpAddr, prefix: u8) -> bool {
     match (addr, net) {
         (IpAddr::V4(a), IpAddr::V4(n)) => {
             let keep = u32::from(prefix).min(32);
@@ -125,6 +130,18 @@ impl Routing {
                         .any(|l| matches!(l.0, IpAddr::V6(l) if l.to_bits() == a.to_bits()))
             }
         }
+    }
+
+    /// The broadcast addresses of an interface's networks.
+    pub(crate) fn broadcasts(&self, iface: IfaceId) -> Vec<IpAddr> {
+        let of = |&(net, prefix, i): &(IpAddr, u8, IfaceId)| match net {
+            IpAddr::V4(n) if prefix < 31 && i == iface => {
+                let host = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+                Some(IpAddr::V4(Ipv4Addr::from_bits(n.to_bits() | host)))
+            }
+            _ => None,
+        };
+        self.addrs.iter().filter_map(of).collect()
     }
 
     /// A broadcast address of one of our networks, or 255.255.255.255.

@@ -20,6 +20,7 @@ pub mod hooks;
 mod iface;
 mod io;
 mod ip;
+mod link;
 mod listen;
 mod metrics;
 mod net;

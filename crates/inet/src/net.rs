@@ -1,6 +1,7 @@
 //! The namespace itself. The contract: `handle_*` takes what comes from outside, `poll_*` is to be fetched until idle;
 //! after any call, [`Net::poll_lo`] until it is false, then [`Net::poll_transmit`] for each interface.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use hearken_tcp::{Tcb, V4, V6};
 use crate::family::Side;
 use crate::hash::established::Half;
 use crate::iface::Iface;
+use crate::link::Ethernet;
 use crate::listen::{Listener, fastopen};
 use crate::shared::Shared;
 use crate::socket::{Phase, Socket, shown, unspecified};
@@ -76,6 +78,42 @@ impl Net {
         self.sh.ifaces.push(Iface::new(name, mtu));
         IfaceId((self.sh.ifaces.len() - 1) as u16)
     }
+    /// Adds an interface that carries Ethernet frames, with ARP and neighbour discovery. `mtu` is that of the IP packets
+    /// in them. It gets the link-local IPv6 address that RFC 4291 derives from `mac`.
+    pub fn add_ethernet(&mut self, name: &str, mac: [u8; 6], mtu: u32) -> IfaceId {
+        let iface = self.add_iface(name, mtu);
+        if let Some(i) = self.sh.iface(iface) {
+            i.ethernet = Some(Box::new(Ethernet::new(mac)));
+        }
+        let [a, b, c, d, e, f] = mac;
+        let id = [
+            0xfe,
+            0x80,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            a ^ 2,
+            b,
+            c,
+            0xff,
+            0xfe,
+            d,
+            e,
+            f,
+        ];
+        self.add_addr(iface, IpAddr::from(id), 64);
+        iface
+    }
+    /// Adds a route to `dst/prefix` by the router `via`, a neighbour on the Ethernet interface `iface`.
+    pub fn add_route_via(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId, via: IpAddr) {
+        self.add_route(dst, prefix, iface);
+        if let Some(e) = self.sh.iface(iface).and_then(|i| i.ethernet.as_mut()) {
+            e.gateways.push((dst, prefix, via));
+        }
+    }
     /// Changes the MTU of an interface, for what is sent from now on.
     pub fn set_mtu(&mut self, iface: IfaceId, mtu: u32) {
         if let Some(i) = self.sh.iface(iface) {
@@ -100,6 +138,9 @@ impl Net {
     /// Adds a local address and the route to its network of `prefix` bits (0..=32, or 0..=128).
     pub fn add_addr(&mut self, iface: IfaceId, addr: IpAddr, prefix: u8) {
         self.sh.routing.add_addr(iface, addr, prefix);
+        if let Some(e) = self.sh.iface(iface).and_then(|i| i.ethernet.as_mut()) {
+            e.addrs.push(addr);
+        }
     }
     /// Adds a route to `dst/prefix` by `iface`. The longest prefix wins; among equal ones the first.
     pub fn add_route(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId) {
@@ -115,8 +156,13 @@ impl Net {
     /// Takes a batch of packets in the order in which they came. A batch, and the same packets one by one, have the same
     /// effect. What a packet is wrong in is counted ([`Net::mib`], [`Net::drops`]); nothing a peer sends panics.
     pub fn handle_frames(&mut self, now: Instant, iface: IfaceId, frames: &[RxFrame<'_>]) {
+        let ethernet = self.sh.iface(iface).is_some_and(|i| i.ethernet.is_some());
         for frame in frames {
-            ip::input::input(self, now, iface, frame);
+            if ethernet {
+                link::input(self, now, iface, frame);
+            } else {
+                ip::input::input(self, now, iface, frame);
+            }
         }
     }
     /// Runs the timers that are due at `now`. Needed when [`Net::poll_timeout`] is not later than `now`; a call before

@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Connection,
     Request,
     TimeWait,
+    /// The neighbours of an interface, whose number is the slot.
+    Neighbours,
 }
 
 /// A record, by family, kind, slot and generation.

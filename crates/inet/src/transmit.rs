@@ -12,6 +12,7 @@ use crate::frame::{Progress, RxCsum, RxFrame, RxMeta, TxCaps, TxMeta, TxSink};
 use crate::hash::established::Half;
 use crate::iface::Iface;
 use crate::ip;
+use crate::link::{self, Framer};
 use crate::listen::send_syn_ack;
 use crate::net::Net;
 use crate::shared::Shared;
@@ -26,6 +27,38 @@ const BURST: usize = 16;
 const LO_BUDGET: usize = 256;
 
 pub(crate) fn poll<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &mut T) -> Progress {
+    let Some(mut eth) = net.sh.iface(iface).and_then(|i| i.ethernet.take()) else {
+        return packets(net, now, iface, tx);
+    };
+    // Questions that the packets raise leave behind them.
+    let mut progress = Progress::SinkFull;
+    if link::flush(&mut eth, tx) {
+        let broadcasts = net.sh.routing.broadcasts(iface);
+        let (eth, broadcasts) = (&mut *eth, &broadcasts[..]);
+        progress = packets(
+            net,
+            now,
+            iface,
+            &mut Framer {
+                tx,
+                eth,
+                now,
+                broadcasts,
+            },
+        );
+    }
+    if !link::flush(&mut eth, tx) {
+        progress = Progress::SinkFull;
+    }
+    if let Some(i) = net.sh.iface(iface) {
+        i.ethernet = Some(eth);
+    }
+    link::rearm(&mut net.sh, iface);
+    progress
+}
+
+/// IP packets, into whatever carries them.
+fn packets<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &mut T) -> Progress {
     loop {
         let Some(i) = net.sh.iface(iface) else {
             return Progress::Idle;
@@ -276,7 +309,9 @@ pub(crate) fn poll_lo(net: &mut Net, now: Instant) -> bool {
 /// Runs what is due.
 pub(crate) fn timeout(net: &mut Net, now: Instant) {
     while let Some(key) = net.sh.timers.pop_due(now) {
-        if key.v6 {
+        if key.kind == Kind::Neighbours {
+            link::timeout(net, now, IfaceId(key.slot as u16));
+        } else if key.v6 {
             fire(&mut net.v6, &mut net.sh, now, key);
         } else {
             fire(&mut net.v4, &mut net.sh, now, key);
@@ -307,5 +342,6 @@ fn fire<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, key: Key) {
             Some(_) => timewait::expire(half, sh, key.slot),
             None => {}
         },
+        Kind::Neighbours => {}
     }
 }

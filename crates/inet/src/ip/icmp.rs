@@ -132,6 +132,12 @@ pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::He
             sh.mib.inc(Counter::Icmp6InParmProblems);
             quoted_v6(net, now, iface, body, None, true);
         }
+        // Neighbour solicitation and advertisement.
+        icmpv6::Message::Other {
+            kind: 135 | 136, ..
+        } => {
+            crate::link::ndp_input(net, now, iface, h, data);
+        }
         _ => {}
     }
 }
@@ -356,6 +362,16 @@ pub(crate) fn port_unreachable(
                 datagram,
             );
         }
+        _ => {}
+    }
+}
+
+/// A packet of ours found no neighbour to take it: as if the last router had said so.
+pub(crate) fn never_left(net: &mut Net, now: Instant, iface: IfaceId, packet: &[u8]) {
+    let error = Some(SoError::HostUnreach);
+    match packet.first().map(|b| b >> 4) {
+        Some(4) => quoted_v4(net, now, iface, packet, error, false),
+        Some(6) => quoted_v6(net, now, iface, packet, error, false),
         _ => {}
     }
 }
