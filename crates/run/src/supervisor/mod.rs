@@ -4,6 +4,7 @@ mod alive;
 mod asked;
 mod calls;
 mod ending;
+mod ends;
 mod flow;
 mod host;
 mod lifetime;
@@ -16,21 +17,21 @@ mod stack;
 pub(crate) mod start;
 mod stats;
 mod table;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, EventFlags};
 
-use calls::Answer;
 use host::Host;
-use pending::{Call, Pending};
+use pending::Pending;
 use slab::{Key, Slab};
 use source::Source;
-use stack::{Outcome, Reply, Stack, Ticket};
-use table::{Phase, Table};
+use stack::Stack;
+use table::Table;
 
 use crate::control;
 use crate::exit::{self, Asked, Signals};
@@ -41,9 +42,6 @@ use crate::trace::{self, Collector};
 
 /// How many notifications are answered before the flows have their turn.
 const CALLS_PER_ROUND: usize = 64;
-
-/// Rounds of news and answers before the flows have their turn.
-const SETTLE_ROUNDS: usize = 16;
 
 /// Everything one `run` holds.
 pub(crate) struct Supervisor {
@@ -268,116 +266,6 @@ impl Supervisor {
         Ok(p[0].revents().contains(rustix::event::PollFlags::IN))
     }
 
-    /// Watches B: edges, so that a stalled flow costs nothing.
-    fn watch_end(&mut self, key: Key) {
-        let Some(b) = self.table.get(key).and_then(|s| s.b.as_ref()) else {
-            return;
-        };
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        // It fails only out of memory or watches; the flow would then stand still, not break.
-        let _ = epoll::add(&self.ends, b, EventData::new_u64(key.to_bits()), flags);
-    }
-
-    /// Takes in what happened on the B ends.
-    fn drain_ends(&mut self) -> io::Result<()> {
-        const NOW: rustix::event::Timespec = rustix::event::Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let mut events = Vec::with_capacity(256);
-        loop {
-            events.clear();
-            match epoll::wait(
-                &self.ends,
-                rustix::buffer::spare_capacity(&mut events),
-                Some(&NOW),
-            ) {
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(e) => return Err(e.into()),
-            }
-            for event in &events {
-                let epoll::Event { flags, data } = *event;
-                self.on_end(Key::from_bits(data.u64()), flags);
-            }
-            if events.len() < events.capacity() {
-                return Ok(());
-            }
-        }
-    }
-
-    fn on_end(&mut self, key: Key, flags: EventFlags) {
-        let Some(sock) = self.table.get_mut(key) else {
-            return;
-        };
-        if flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR)
-        {
-            sock.ready.fd_in = true;
-        }
-        if flags.contains(EventFlags::OUT) {
-            sock.ready.fd_out = true;
-        }
-        if sock.phase == Phase::Open {
-            self.run_flow(key);
-        }
-        if flags.contains(EventFlags::HUP) {
-            self.on_hup(key);
-        }
-    }
-
-    /// Lets the stack work until it is idle, and tells everyone its news.
-    pub(crate) fn settle(&mut self) {
-        // News may make calls, which make packets, which make news; each round of it is finite, and
-        // what is left after this many waits for the next turn of the loop.
-        for _ in 0..SETTLE_ROUNDS {
-            self.busy = self.stack.step();
-            let mut any = self.on_gateway();
-            for (file, readable, writable) in self.stack.take_ready() {
-                any = true;
-                if let Some(key) = self.table.by_file(file) {
-                    self.on_stack_ready(key, readable, writable);
-                }
-            }
-            for ticket in self.stack.ready_tickets() {
-                any = true;
-                self.resume(ticket);
-            }
-            if !any {
-                return;
-            }
-        }
-        self.busy = true;
-    }
-
-    /// A call that waited may go on.
-    fn resume(&mut self, ticket: Ticket) {
-        let Some(w) = self.pending.get(ticket).copied() else {
-            return;
-        };
-        // A signal may have taken the caller away; the connection is for the next one then.
-        if !self.listener.id_valid(w.notif.id) {
-            self.cancel(ticket);
-            return;
-        }
-        let answer = match self.stack.resume(ticket) {
-            Outcome::Blocked { .. } => return,
-            Outcome::Done(result) => {
-                self.pending.remove(ticket);
-                match (w.call, result) {
-                    (Call::Accept, Ok(Reply::Accepted(accepted))) => {
-                        self.deliver_accept(&w.notif, w.sock, accepted)
-                    }
-                    (Call::Accept, Ok(Reply::Done)) => Answer::Errno(libc::EINVAL),
-                    (Call::Accept, Err(e)) => Answer::Errno(e),
-                    (Call::Connect, result) => {
-                        self.blocking_connect_done(w.sock, result.map(|_| ()))
-                    }
-                }
-            }
-        };
-        let _ = self.answer(&w.notif, answer);
-    }
-
     /// Prints what the stack did since the last time.
     fn print_trace(&self) {
         let Some(trace) = &self.trace else { return };
@@ -399,41 +287,6 @@ impl Supervisor {
                 kernel.lines(),
                 stats::own_lines(&self.stack.counters())
             );
-        }
-    }
-
-    /// Calls that found no room, or nothing to read, in A: the flows have moved since.
-    fn retry_calls(&mut self) {
-        for n in std::mem::take(&mut self.retries) {
-            if self.listener.id_valid(n.id) {
-                self.on_notification(n);
-            }
-        }
-    }
-
-    /// A signal took the caller of this ticket away.
-    fn cancel(&mut self, ticket: Ticket) {
-        let Some(w) = self.pending.remove(ticket) else {
-            return;
-        };
-        let late = self.stack.interrupt(ticket);
-        match (w.call, late) {
-            // A connection that was already taken for it goes back.
-            (Call::Accept, Ok(Reply::Accepted(accepted))) => {
-                if let Some(file) = self.table.get(w.sock).map(|s| s.file) {
-                    self.stack.accept_undo(file, accepted.file);
-                }
-            }
-            // The handshake goes on by itself.
-            (Call::Connect, _) => self.on_connect_event(w.sock),
-            _ => {}
-        }
-    }
-
-    /// SO_RCVTIMEO of accept, SO_SNDTIMEO of connect.
-    fn on_deadlines(&mut self) {
-        for ticket in self.pending.due(self.stack.now()) {
-            self.resume(ticket);
         }
     }
 }
