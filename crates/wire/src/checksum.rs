@@ -24,30 +24,36 @@ const fn fold(acc: u64) -> u16 {
     acc as u16
 }
 
-/// The sum of `b` in native words, not folded.
+/// The sum of `b` in native words, not folded. Payload in words of 32 bits into eight accumulators of 64, which cannot
+/// overflow below 2^32 words each and are what vector units add; headers and what is left in words of 64 bits.
 fn sum_native(b: &[u8]) -> u64 {
-    // Two accumulators halve the carry chain.
-    let (mut x, mut y) = (0u64, 0u64);
-    let (blocks, rest) = b.as_chunks::<32>();
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        if let [a, b, c, d] = words {
-            x = carry(x, u64::from_ne_bytes(*a));
-            y = carry(y, u64::from_ne_bytes(*b));
-            x = carry(x, u64::from_ne_bytes(*c));
-            y = carry(y, u64::from_ne_bytes(*d));
+    let (mut acc, mut rest) = (0u64, b);
+    if b.len() >= 128 {
+        let (blocks, left) = b.as_chunks::<32>();
+        let mut sums = [0u64; 8];
+        for block in blocks {
+            let (words, _) = block.as_chunks::<4>();
+            for (s, w) in sums.iter_mut().zip(words) {
+                *s += u64::from(u32::from_ne_bytes(*w));
+            }
         }
+        (acc, rest) = (sums.iter().sum(), left);
     }
-    let mut acc = carry(x, y);
-    let (words, rest) = rest.as_chunks::<8>();
-    for w in words {
-        acc = carry(acc, u64::from_ne_bytes(*w));
+    while let Some((word, left)) = rest.split_first_chunk::<8>() {
+        acc = carry(acc, u64::from_ne_bytes(*word));
+        rest = left;
     }
-    let mut last = [0u8; 8];
-    if let Some(room) = last.get_mut(..rest.len()) {
-        room.copy_from_slice(rest);
+    if let Some((word, left)) = rest.split_first_chunk::<4>() {
+        acc = carry(acc, u64::from(u32::from_ne_bytes(*word)));
+        rest = left;
     }
-    carry(acc, u64::from_ne_bytes(last))
+    let last = match *rest {
+        [] => return acc,
+        [a] => [a, 0, 0, 0],
+        [a, b] => [a, b, 0, 0],
+        [a, b, c, ..] => [a, b, c, 0],
+    };
+    carry(acc, u64::from(u32::from_ne_bytes(last)))
 }
 
 impl Sum {
@@ -77,12 +83,12 @@ impl Sum {
     /// Starts a sum with IPv4's pseudo header (RFC 9293 3.1).
     #[must_use]
     pub fn pseudo_v4(src: [u8; 4], dst: [u8; 4], proto: u8, len: u32) -> Sum {
-        let mut s = Sum::new();
-        s.add(&src);
-        s.add(&dst);
-        s.add(&[0, proto]);
-        s.add(&len.to_be_bytes());
-        s
+        let word = |b: [u8; 4]| u64::from(u32::from_ne_bytes(b));
+        let rest = word([0, proto, 0, 0]) + word(len.to_be_bytes());
+        Sum {
+            acc: word(src) + word(dst) + rest,
+            odd: false,
+        }
     }
 
     /// Starts a sum with IPv6's pseudo header (RFC 8200 8.1).

@@ -1,6 +1,6 @@
 //! The IPv4 header (RFC 791).
 
-use crate::bytes::{Cursor, array, u8_at, u16_at};
+use crate::bytes::Cursor;
 use crate::checksum;
 use core::fmt;
 
@@ -89,23 +89,22 @@ pub fn parse_split(head: &[u8], packet_len: usize) -> Result<(Header, usize), Er
 /// # Errors
 /// [`Error`] if the bytes hold no whole header.
 pub fn parse_quoted(b: &[u8]) -> Result<(Header, usize), Error> {
-    let first = u8_at(b, 0).ok_or(Error::TooShort)?;
-    let fixed = || {
-        let frag = u16_at(b, 6)?;
-        Some(Header {
-            src: array(b, 12)?,
-            dst: array(b, 16)?,
-            protocol: u8_at(b, 9)?,
-            ttl: u8_at(b, 8)?,
-            tos: u8_at(b, 1)?,
-            id: u16_at(b, 4)?,
-            df: frag & 0x4000 != 0,
-            mf: frag & 0x2000 != 0,
-            frag_offset: frag & 0x1fff,
-            total_len: u16_at(b, 2)?,
-        })
+    // One check of the length; then every offset is known to be inside.
+    let f: &[u8; MIN_LEN] = b.first_chunk().ok_or(Error::TooShort)?;
+    let first = f[0];
+    let frag = u16::from_be_bytes([f[6], f[7]]);
+    let h = Header {
+        src: [f[12], f[13], f[14], f[15]],
+        dst: [f[16], f[17], f[18], f[19]],
+        protocol: f[9],
+        ttl: f[8],
+        tos: f[1],
+        id: u16::from_be_bytes([f[4], f[5]]),
+        df: frag & 0x4000 != 0,
+        mf: frag & 0x2000 != 0,
+        frag_offset: frag & 0x1fff,
+        total_len: u16::from_be_bytes([f[2], f[3]]),
     };
-    let h = fixed().ok_or(Error::TooShort)?;
     if first >> 4 != 4 {
         return Err(Error::BadVersion);
     }

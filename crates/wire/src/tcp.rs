@@ -1,6 +1,6 @@
 //! The TCP header (RFC 9293 3.1).
 
-use crate::bytes::{Cursor, u8_at, u16_at, u32_at};
+use crate::bytes::u32_at;
 use crate::checksum::Sum;
 use crate::flags::Flags;
 use crate::options::Options;
@@ -61,21 +61,20 @@ pub struct Header {
 /// # Errors
 /// [`Error`] if the bytes cannot be a header.
 pub fn parse(b: &[u8]) -> Result<(Header, usize), Error> {
-    let fixed = || {
-        Some(Header {
-            src_port: u16_at(b, 0)?,
-            dst_port: u16_at(b, 2)?,
-            seq: u32_at(b, 4)?,
-            ack: u32_at(b, 8)?,
-            flags: Flags(u8_at(b, 13)?),
-            ae: u8_at(b, 12)? & 1 != 0,
-            window: u16_at(b, 14)?,
-            urgent: u16_at(b, 18)?,
-            options: Options::NONE,
-        })
+    // One check of the length; then every offset is known to be inside.
+    let f: &[u8; MIN_LEN] = b.first_chunk().ok_or(Error::TooShort)?;
+    let mut h = Header {
+        src_port: u16::from_be_bytes([f[0], f[1]]),
+        dst_port: u16::from_be_bytes([f[2], f[3]]),
+        seq: u32::from_be_bytes([f[4], f[5], f[6], f[7]]),
+        ack: u32::from_be_bytes([f[8], f[9], f[10], f[11]]),
+        flags: Flags(f[13]),
+        ae: f[12] & 1 != 0,
+        window: u16::from_be_bytes([f[14], f[15]]),
+        urgent: u16::from_be_bytes([f[18], f[19]]),
+        options: Options::NONE,
     };
-    let mut h = fixed().ok_or(Error::TooShort)?;
-    let len = usize::from(u8_at(b, 12).unwrap_or(0) >> 4) * 4;
+    let len = usize::from(f[12] >> 4) * 4;
     let options = b.get(MIN_LEN..len).ok_or(Error::BadOffset)?;
     if !options.is_empty() {
         h.options = parse_options(options, h.flags.contains(Flags::SYN));
@@ -109,22 +108,18 @@ impl Header {
         if options > MAX_LEN - MIN_LEN {
             return 0;
         }
-        let mut c = Cursor::new(buf);
-        c.u16(self.src_port);
-        c.u16(self.dst_port);
-        c.u32(self.seq);
-        c.u32(self.ack);
-        c.u8((((MIN_LEN + options) / 4) as u8) << 4 | u8::from(self.ae));
-        c.u8(self.flags.0);
-        c.u16(self.window);
-        c.u16(0);
-        c.u16(self.urgent);
-        if c.finish() == 0 {
-            return 0;
-        }
-        let Some(room) = buf.get_mut(MIN_LEN..) else {
+        let Some((f, room)) = buf.split_first_chunk_mut::<MIN_LEN>() else {
             return 0;
         };
+        f[0..2].copy_from_slice(&self.src_port.to_be_bytes());
+        f[2..4].copy_from_slice(&self.dst_port.to_be_bytes());
+        f[4..8].copy_from_slice(&self.seq.to_be_bytes());
+        f[8..12].copy_from_slice(&self.ack.to_be_bytes());
+        f[12] = (((MIN_LEN + options) / 4) as u8) << 4 | u8::from(self.ae);
+        f[13] = self.flags.0;
+        f[14..16].copy_from_slice(&self.window.to_be_bytes());
+        f[16..18].fill(0);
+        f[18..20].copy_from_slice(&self.urgent.to_be_bytes());
         if self.options.emit(room, syn) != options {
             return 0;
         }
