@@ -28,7 +28,7 @@ pub(crate) struct Packet<'a, F: Side> {
     pub(crate) tos: u8,
     /// Neither broadcast nor multicast.
     pub(crate) unicast: bool,
-    pub(crate) header: tcp::Header,
+    pub(crate) header: &'a tcp::Header,
     pub(crate) seg: Segment<'a>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn tcp_input<F: Side>(
         ack: Seq(header.ack),
         flags: header.flags,
         window: header.window,
-        options: header.options,
+        options: &header.options,
         data,
         len: (len - header_len) as u32,
     };
@@ -105,7 +105,7 @@ pub(crate) fn tcp_input<F: Side>(
         iface,
         tos,
         unicast,
-        header,
+        header: &header,
         seg,
     };
     let tuple = p.tuple();

@@ -7,7 +7,7 @@ use hearken_tcp::tcb::{NONE, Output, Segment, SendRoom};
 use hearken_tcp::{
     Ctx, Drops, Effects, Instant, Mib, Pool, RequestSock, Seq, Sysctls, Tcb, Tuple, V4,
 };
-use hearken_wire::Flags;
+use hearken_wire::{Flags, Options};
 
 struct World {
     now: Instant,
@@ -47,13 +47,13 @@ impl World {
     }
 }
 
-fn segment<'a>(o: &Output, data: &'a [&'a [u8]]) -> Segment<'a> {
+fn segment<'a>(o: &'a Output, data: &'a [&'a [u8]]) -> Segment<'a> {
     Segment {
         seq: o.seq,
         ack: o.ack,
         flags: o.flags,
         window: o.window,
-        options: o.options,
+        options: &o.options,
         data,
         len: o.len as u32,
     }
@@ -115,7 +115,7 @@ fn pair(w: &mut World, iss: Seq, irs: Seq) -> (Tcb, Tcb) {
         ack: iss + 1,
         flags: Flags::SYN.with(Flags::ACK),
         window: 64240,
-        options,
+        options: &options,
         data: &[],
         len: 0,
     };
@@ -261,7 +261,7 @@ fn fin_of_a_connection_still_in_syn_recv_waits_for_the_handshake() {
         ack: Seq(0),
         flags: Flags::ACK,
         window: 1000,
-        options: Default::default(),
+        options: &Options::NONE,
         data: &[],
         len: 0,
     };

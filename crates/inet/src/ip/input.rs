@@ -93,9 +93,14 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         return sh.drop_packet(DropReason::IpInaddrerrors);
     }
     let len = usize::from(h.total_len) - skip;
+    let unicast = !group;
+    if !h.is_fragment() && frame.body.is_empty() {
+        // The common case sets up no list of pieces.
+        let data = frame.head.get(skip..skip + len).unwrap_or(&[]);
+        return deliver_v4(net, now, iface, &h, unicast, frame.meta.csum, &mut [data]);
+    }
     let mut room = [&[][..]; PIECES];
     let data = pieces(frame, skip, len, &mut room);
-    let unicast = !group;
     if !h.is_fragment() {
         return deliver_v4(net, now, iface, &h, unicast, frame.meta.csum, data);
     }

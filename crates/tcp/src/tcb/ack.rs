@@ -296,18 +296,17 @@ impl Tcb {
     /// persist timer, which an answer puts off (Linux `tcp_ack_probe`).
     pub(super) fn rearm_rto(&mut self, cx: &mut Ctx<'_>, progress: bool) {
         let outstanding = self.snd.nxt != self.snd.una;
-        let rto = self.rtt.rto();
-        let shut_out = self.shut_out();
+        let (rtt, shut_out) = (self.rtt, self.shut_out());
         let Some(x) = &mut self.xfer else { return };
         if outstanding {
             if progress || x.rto_at == Instant::FAR {
-                x.rto_at = cx.now + x.backed_off(rto, cx);
+                x.rto_at = cx.now + x.backed_off(rtt.rto(), cx);
             }
         } else {
             // The peer lives.
             x.retries = 0;
             if shut_out {
-                x.rto_at = cx.now + x.backed_off(rto, cx);
+                x.rto_at = cx.now + x.backed_off(rtt.rto(), cx);
             } else {
                 (x.rto_at, x.backoff) = (Instant::FAR, 0);
             }

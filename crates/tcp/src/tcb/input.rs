@@ -78,7 +78,7 @@ impl Tcb {
 
     /// Adopts what the peer's SYN says.
     fn take_syn(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) {
-        let o = &seg.options;
+        let o = seg.options;
         self.rcv.nxt = seg.seq + 1;
         self.rcv.wup = self.rcv.nxt;
         self.snd.wnd = u32::from(seg.window);

@@ -72,7 +72,7 @@ pub struct Segment<'a> {
     /// SEG.WND as on the wire.
     pub window: u16,
     /// Options.
-    pub options: Options,
+    pub options: &'a Options,
     /// The payload in pieces.
     pub data: &'a [&'a [u8]],
     /// Bytes of payload.
@@ -271,6 +271,9 @@ impl Transfer {
     /// `rto` after the timeouts so far (RFC 6298 5.5), at most `net.ipv4.tcp_rto_max_ms`.
     pub(crate) fn backed_off(&self, rto: Duration, cx: &Ctx<'_>) -> Duration {
         let most = Duration::from_millis(u64::from(cx.sysctls.tcp_rto_max_ms));
+        if self.backoff == 0 {
+            return rto.min(most);
+        }
         (rto * (1 << self.backoff.min(16))).min(most)
     }
 }
