@@ -16,7 +16,9 @@ use crate::socket::{Phase, shown, unspecified};
 
 /// The numbers of timers in /proc/net/tcp.
 const RETRANSMIT: u8 = 1;
+const KEEPALIVE: u8 = 2;
 const TIME_WAIT: u8 = 3;
+const PROBE: u8 = 4;
 
 pub(crate) fn rows(net: &Net) -> Vec<DiagRow> {
     let sh = &net.sh;
@@ -82,7 +84,12 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
                 .get(t.owner)
                 .and_then(|s| s.conf.as_ref())
                 .map_or(0, |c| c.uid),
-            timer: if timer.is_some() { RETRANSMIT } else { 0 },
+            timer: match timer {
+                Some(_) if t.snd.nxt == t.snd.una => PROBE,
+                Some(_) => RETRANSMIT,
+                None if t.has(Tcb::KEEPALIVE) => KEEPALIVE,
+                None => 0,
+            },
             timer_at: t.timer_at,
             retransmits: timer.map_or(0, |t| t.1),
             ..row(domain, &c.tuple, t.state)

@@ -162,6 +162,8 @@ fn connection<F: Side, T: TxSink>(
             return false;
         };
         if tx.room() == 0 {
+            // What left may have armed a timer.
+            touch(half, sh, slot);
             return true;
         }
         if !segment(c, sh, now, caps, tx) {

@@ -115,6 +115,7 @@ fn zero_window_is_probed_for_hours_and_recovers() {
         p.say(ACK, &[]);
     }
     assert_eq!(gap, secs(120));
+    assert!(p.net.diag().iter().any(|r| r.timer == 4));
     assert_eq!(p.count(Counter::TcpWinProbe), probes);
     assert_eq!(p.net.state(s), TcpState::Established);
     p.wnd = 60_000;
@@ -227,6 +228,7 @@ fn keepalive_probes_an_idle_peer_and_gives_up_with_a_reset() {
     let s = p.accepted(Peer::syn_options());
     p.net.set_option(p.now, s, Opt::KeepAlive(true)).unwrap();
     assert!(p.wait(secs(7199)).is_empty());
+    assert!(p.net.diag().iter().any(|r| r.timer == 2));
     // Traffic starts the two hours afresh.
     p.say(PSH, b"x");
     assert!(p.wait(secs(7199)).iter().all(|(_, s)| s.h.seq == p.ack));
@@ -359,4 +361,48 @@ fn icmp_error_that_came_meanwhile_is_what_a_timeout_reports() {
     assert_eq!(p.net.state(s), TcpState::Established);
     p.wait(secs(1000));
     assert_eq!(p.net.take_error(s), Some(SoError::HostUnreach));
+}
+
+#[test]
+fn keepalives_unanswered_before_do_not_count_against_data() {
+    let mut p = Peer::new();
+    let s = p.accepted(Peer::syn_options());
+    p.net.set_option(p.now, s, Opt::KeepAlive(true)).unwrap();
+    assert_eq!(p.wait(secs(7200 + 7 * 75 + 1)).len(), 8);
+    p.send(s, b"hello?");
+    p.wait(secs(900));
+    assert_eq!(p.net.state(s), TcpState::Established);
+    assert_eq!(p.count(Counter::TcpTimeouts), 15);
+    p.wait(secs(200));
+    assert_eq!(p.net.take_error(s), Some(SoError::TimedOut));
+}
+
+/// Takes one frame.
+struct One(bool);
+impl TxSink for One {
+    fn caps(&self) -> TxCaps {
+        TxCaps {
+            csum: false,
+            max_gso: 0,
+        }
+    }
+    fn room(&self) -> usize {
+        usize::from(!self.0)
+    }
+    fn send(&mut self, _: &TxMeta, _: &[u8], _: &[&[u8]]) {
+        self.0 = true;
+    }
+}
+
+#[test]
+fn sink_that_fills_up_in_the_middle_leaves_the_timer_armed() {
+    let mut p = Peer::new();
+    let s = p.accepted(Peer::syn_options());
+    p.wait(secs(2));
+    assert_eq!(p.net.poll_timeout(), None);
+    write(&mut p.net, p.now, s, &[7; 3000]).unwrap();
+    let progress = p.net.poll_transmit(p.now, ETH, &mut One(false));
+    assert_eq!(progress, Progress::SinkFull);
+    assert!(p.net.poll_timeout().is_some());
+    assert_eq!(p.out().len(), 2);
 }
