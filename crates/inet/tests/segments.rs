@@ -404,3 +404,28 @@ fn connection_to_itself_carries_data() {
     assert_eq!(n.mib().get(Counter::TcpCurrEstab), 0);
     assert!(n.diag().iter().all(|r| r.state == TcpState::TimeWait));
 }
+
+#[test]
+fn timestamp_echoed_is_that_of_the_segment_that_spans_the_last_ack() {
+    let mut p = Peer::new();
+    let mut o = Peer::syn_options();
+    o.timestamps = Some((1000, 0));
+    p.accepted(o);
+    let ecr = p.options.timestamps.unwrap().1;
+    let echoed = |out: &[Seg]| out[0].h.options.timestamps.unwrap().1;
+    p.options.timestamps = Some((1100, ecr));
+    assert_eq!(echoed(&p.say(PSH, b"hello")), 1100);
+    // Beyond a hole: acknowledged, but the old one is echoed (RFC 7323 4.3, case B).
+    let (seq, ack) = (p.seq, p.ack);
+    p.options.timestamps = Some((1200, ecr));
+    p.put(PSH, seq + 5, ack, b"world");
+    assert_eq!(echoed(&p.out()), 1100);
+    p.options.timestamps = Some((1300, ecr));
+    p.put(PSH, seq, ack, b"small");
+    assert_eq!(echoed(&p.out()), 1300);
+    // One tick back is let pass, but not taken.
+    p.options.timestamps = Some((1299, ecr));
+    p.put(PSH, seq + 10, ack, b"x");
+    assert_eq!(echoed(&p.out()), 1300);
+    assert_eq!(p.count(Counter::PawsEstab), 0);
+}
