@@ -190,7 +190,9 @@ impl Tcb {
         fresh_sack: bool,
         maybe_dup: bool,
     ) {
-        let (una, nxt, mss) = (self.snd.una, self.snd.nxt, u32::from(self.mss));
+        let (una, nxt) = (self.snd.una, self.snd.nxt);
+        // Where the first lost segment ends; less than a segment may be out.
+        let first = (una + self.send_mss()).min(nxt);
         let sack_ok = self.has(Self::SACK_OK);
         let Some(x) = &mut self.xfer else { return };
         if acked > 0 {
@@ -201,12 +203,12 @@ impl Tcb {
             } else if x.ca == CaState::Recovery && !sack_ok {
                 // RFC 6582 3.2 step 3: a partial ACK names the next hole.
                 x.high_rxt = una;
-                x.lost_edge = una + mss;
+                x.lost_edge = first;
             }
         } else if maybe_dup && (fresh_sack || !sack_ok && una != nxt) {
             x.dupacks = x.dupacks.saturating_add(1);
             if !sack_ok && x.ca == CaState::Open && x.dupacks >= DUP_THRESH {
-                x.lost_edge = una + mss;
+                x.lost_edge = first;
             }
         }
         if x.ca == CaState::Open && x.lost_edge.after(una) && una != nxt {

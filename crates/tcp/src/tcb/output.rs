@@ -309,6 +309,7 @@ impl Tcb {
     /// Sends `len` sequence numbers at `seq` again; the last of them may be our FIN.
     fn output_again(&mut self, cx: &mut Ctx<'_>, seq: Seq, len: u32, queued: u32) -> Output {
         let mss = self.send_mss();
+        debug_assert!((seq + len).at_or_before(self.snd.nxt), "never sent before");
         let offset = seq - self.snd.una;
         let data = len.min(queued.saturating_sub(offset));
         let mut flags = Flags::ACK;
