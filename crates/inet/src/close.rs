@@ -96,15 +96,10 @@ impl WithConn for AbortConn {
         let Some(c) = half.conns.get_mut(conn) else {
             return;
         };
-        let tell = matches!(
-            c.tcb.state,
-            TcpState::Established
-                | TcpState::CloseWait
-                | TcpState::FinWait1
-                | TcpState::FinWait2
-                | TcpState::SynRecv
-        );
-        let out = tell.then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
+        let out = c
+            .tcb
+            .tells_reset()
+            .then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
         let (_, fx) = c.tcb.abort(&mut sh.ctx(self.now));
         if let Some(out) = out {
             send_reset(half, sh, conn, out);
@@ -126,9 +121,7 @@ impl WithConn for CloseConn {
             return;
         };
         let unread = c.tcb.readable() > 0;
-        let state = c.tcb.state;
-        let may_reset = !matches!(state, TcpState::Close | TcpState::SynSent);
-        let out = (may_reset && (unread || self.linger_zero))
+        let out = (c.tcb.tells_reset() && (unread || self.linger_zero))
             .then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
         let (reset, fx) = c.tcb.close(&mut sh.ctx(self.now), self.linger_zero);
         if reset && let Some(out) = out {

@@ -464,3 +464,22 @@ fn orphan_fin_wait2_resets_a_fin_with_a_gap_before_it() {
     assert!(p.out()[0].has(RST));
     assert_eq!(p.states(), []);
 }
+
+#[test]
+fn linger_zero_in_last_ack_sends_and_counts_nothing() {
+    let mut p = Peer::new();
+    let s = p.accepted(Peer::syn_options());
+    p.say(FIN, &[]);
+    p.net.shutdown(p.now, s, Shutdown::Write).unwrap();
+    let fin = p.out();
+    assert!(fin.iter().any(|s| s.has(FIN)), "{fin:?}");
+    assert_eq!(p.net.state(s), TcpState::LastAck);
+    let before = (p.count(Counter::TcpOutSegs), p.count(Counter::TcpOutRsts));
+    p.net
+        .set_option(p.now, s, Opt::Linger(Some(Duration::ZERO)))
+        .unwrap();
+    p.net.close(p.now, s);
+    assert!(p.out().is_empty());
+    let after = (p.count(Counter::TcpOutSegs), p.count(Counter::TcpOutRsts));
+    assert_eq!(after, before);
+}

@@ -184,16 +184,21 @@ impl Tcb {
         }
     }
 
-    /// Ends at once (RFC 9293 3.10.5). Whether a RST must leave: not when the peer has nothing to hear.
-    pub fn abort(&mut self, cx: &mut Ctx<'_>) -> (bool, Effects) {
-        let tell = matches!(
+    /// Whether the peer of a connection that is ended at once has something to hear.
+    pub const fn tells_reset(&self) -> bool {
+        matches!(
             self.state,
             TcpState::Established
                 | TcpState::CloseWait
                 | TcpState::FinWait1
                 | TcpState::FinWait2
                 | TcpState::SynRecv
-        );
+        )
+    }
+
+    /// Ends at once (RFC 9293 3.10.5). Whether a RST must leave: not when the peer has nothing to hear.
+    pub fn abort(&mut self, cx: &mut Ctx<'_>) -> (bool, Effects) {
+        let tell = self.tells_reset();
         (tell, self.done(cx, None))
     }
 
