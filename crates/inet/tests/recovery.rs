@@ -34,3 +34,25 @@ fn duplicates_with_less_than_a_segment_out_bring_back_only_what_was_sent() {
     assert_eq!(p.count(Counter::TcpTimeouts), 0);
     assert_eq!(p.count(Counter::TcpRenoRecovery), 1);
 }
+
+/// RFC 8985 7.3: the probe is the last segment; RFC 6691: the options count against the MSS.
+#[test]
+fn tail_loss_probe_beside_sack_blocks_fits_the_mss() {
+    let mut p = Peer::new();
+    let s = p.accepted(Peer::syn_options());
+    // A round trip is known.
+    let out = p.send(s, &[1; 100]);
+    p.now = p.now + Duration::from_millis(20);
+    p.ack_all(&out);
+    let out = p.send(s, &[2; 2000]);
+    assert_eq!((out.len(), out[1].data.len()), (2, 1000));
+    // A hole: from now on every segment carries a SACK block.
+    p.put(PSH, p.seq + 10, p.ack, b"later");
+    assert_eq!(p.out().len(), 1);
+    let probe = p.wait(Duration::from_millis(100));
+    assert_eq!(p.count(Counter::TcpLossProbes), 1);
+    let (_, probe) = &probe[0];
+    assert_eq!(probe.h.options.sack.as_slice().len(), 1);
+    assert_eq!(probe.data.len(), 1000 - 12);
+    assert_eq!(probe.h.seq.wrapping_sub(out[1].h.seq), 12);
+}

@@ -50,9 +50,10 @@ impl Tcb {
         cx.mib.inc(Counter::TcpLossProbes);
     }
 
-    /// What the probe sends when no new data may leave: the last segment again.
+    /// What the probe sends when no new data may leave: the last segment again, which is shorter than it was when SACK
+    /// blocks stand beside it now.
     pub(super) fn tail(&self) -> (Seq, u32) {
-        let len = (self.snd.nxt - self.snd.una).min(u32::from(self.mss));
+        let len = (self.snd.nxt - self.snd.una).min(self.send_mss());
         (self.snd.nxt - len, len)
     }
 
