@@ -5,10 +5,12 @@
 
 use hearken_abi::Counter;
 use hearken_device::rng::SplitMix64;
-use hearken_inet::{Config, TcpState};
-use hearken_sim::{Acceptor, Burst, Direction, LinkConfig, Reorder, Sim, Transfer};
+use hearken_inet::{Config, Cred, Domain, Opt, Ready, Shutdown, SocketId, TcpState};
+use hearken_sim::{Acceptor, Actor, Burst, Cx, Direction, LinkConfig, Reorder, Sim, Transfer};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+#[derive(Clone)]
 struct Dice(SplitMix64);
 
 impl Dice {
@@ -33,7 +35,7 @@ impl Dice {
             queue: 20_000 + self.below(200_000) as usize,
             mtu,
             loss: self.chance(0.15),
-            burst: self.one_in(4).then(|| Burst {
+            burst: self.one_in(4).then_some(Burst {
                 begin: 0.01,
                 end: 0.6,
                 loss: 0.9,
@@ -92,12 +94,20 @@ fn swarm(seed: u64) {
     };
     let most = [100, 3000, 50_000, 300_000][dice.below(4) as usize];
     let (up, down) = (dice.below(most), dice.below(most));
-    let serve = Acceptor::new(to, 10, move |s| Box::new(Transfer::on(s, 2, down, 1, up)));
+    let pause = Duration::from_millis(dice.below(1000));
+    let slow = (dice.one_in(4), dice.one_in(4));
+    let chunk = 1 + most as usize / 30;
+    let pace = move |t: Transfer, slow| {
+        if slow { t.reading(chunk, pause) } else { t }
+    };
+    let serve = Acceptor::new(to, 10, move |s| {
+        Box::new(pace(Transfer::on(s, 2, down, 1, up), slow.0))
+    });
     sim.spawn(b, serve);
     let clients = 1 + dice.below(5) as usize;
     for _ in 0..clients {
         let at = sim.now() + Duration::from_micros(dice.below(1_000_000));
-        sim.spawn_at(a, at, Transfer::to(to, 1, up, 2, down));
+        sim.spawn_at(a, at, pace(Transfer::to(to, 1, up, 2, down), slow.1));
     }
     if dice.one_in(4) {
         sim.run_for(Duration::from_millis(dice.below(3000)));
@@ -139,15 +149,145 @@ fn swarm(seed: u64) {
     for d in [Direction::Forward, Direction::Backward] {
         let s = sim.stats(link, d);
         assert_eq!(s.sent + s.duplicated, s.delivered + s.dropped());
+        assert_eq!(s.too_big, 0, "{}", say());
     }
+}
+
+fn for_each_seed(default: &str, f: fn(u64)) {
+    let seeds = std::env::var("HEARKEN_SIM_SEEDS").unwrap_or_else(|_| default.into());
+    let (from, to) = seeds.split_once("..").expect("FROM..TO");
+    let (from, to): (u64, u64) = (from.parse().expect("FROM"), to.parse().expect("TO"));
+    (from..to).for_each(f);
 }
 
 #[test]
 fn swarm_of_random_networks_loses_no_byte_and_leaves_nothing_behind() {
-    let seeds = std::env::var("HEARKEN_SIM_SEEDS").unwrap_or_else(|_| "0..100".into());
-    let (from, to) = seeds.split_once("..").expect("FROM..TO");
-    let (from, to) = (from.parse().expect("FROM"), to.parse().expect("TO"));
-    for seed in from..to {
-        swarm(seed);
+    for_each_seed("0..100", swarm);
+}
+
+/// Sends for a while, then leaves in one way or another.
+struct Quitter {
+    to: Option<SocketAddr>,
+    socket: Option<SocketId>,
+    after: Duration,
+    how: u64,
+    reads: bool,
+}
+
+impl Actor for Quitter {
+    fn start(&mut self, cx: &mut Cx<'_>) {
+        if let Some(to) = self.to {
+            let domain = if to.is_ipv4() {
+                Domain::Inet
+            } else {
+                Domain::Inet6
+            };
+            let s = cx.net.socket(domain);
+            cx.net.connect(cx.now, s, to, &Cred::ROOT).unwrap();
+            self.socket = Some(s);
+        }
+        let s = self.socket.unwrap();
+        cx.net.set_option(cx.now, s, Opt::KeepAlive(true)).unwrap();
+        cx.watch(s, Ready::READ | Ready::WRITE, 0);
+        cx.wake_at(cx.now + self.after);
     }
+    fn ready(&mut self, cx: &mut Cx<'_>, _: u32, _: Ready) {
+        let s = self.socket.unwrap();
+        let now = cx.now;
+        if self.reads {
+            let _ = cx
+                .net
+                .recv_with(now, s, |p| (p.iter().map(|p| p.len()).sum(), ()));
+        }
+        let _ = cx
+            .net
+            .send_with(now, s, |p| (p.first().map_or(0, |p| p.len().min(3000)), ()));
+    }
+    fn wake(&mut self, cx: &mut Cx<'_>) {
+        let (s, now) = (self.socket.unwrap(), cx.now);
+        match self.how {
+            0 => cx.net.abort(now, s),
+            1 => {
+                let _ = cx.net.set_option(now, s, Opt::Linger(Some(Duration::ZERO)));
+                cx.net.close(now, s);
+            }
+            2 => {
+                let _ = cx.net.shutdown(now, s, Shutdown::Write);
+                (self.how, self.reads) = (3, true);
+                return cx.wake_at(now + self.after);
+            }
+            3 => {
+                let _ = cx.net.shutdown(now, s, Shutdown::Both);
+                cx.net.close(now, s);
+            }
+            4 => {
+                cx.net.disconnect(now, s);
+                cx.net.close(now, s);
+            }
+            _ => cx.net.close(now, s),
+        }
+        cx.finish();
+    }
+}
+
+fn quitters(seed: u64) {
+    let mut dice = Dice(SplitMix64::new(seed ^ 0x0177));
+    let mut sim = Sim::new(seed);
+    if std::env::var_os("HEARKEN_SIM_TRACE").is_some() {
+        sim.trace_text(std::io::stderr());
+    }
+    let mut keep = |c: &mut Config| {
+        dice.config(c);
+        (c.sysctls.tcp_keepalive_time, c.sysctls.tcp_keepalive_intvl) = (60, 10);
+    };
+    let (a, b) = (sim.host_with("a", &mut keep), sim.host_with("b", &mut keep));
+    let config = dice.link();
+    let link = sim.link(a, b, config);
+    let to = if dice.one_in(2) {
+        sim.at(b, 80)
+    } else {
+        sim.at6(b, 80)
+    };
+    let backlog = dice.below(4) as u32;
+    let mut each = Dice(SplitMix64::new(seed));
+    let mut quitter = move |to, socket| Quitter {
+        to,
+        socket,
+        after: Duration::from_micros(each.below(3_000_000)),
+        how: each.below(6),
+        reads: each.one_in(2),
+    };
+    let mut served = quitter.clone();
+    let serve = Acceptor::new(to, backlog, move |s| Box::new(served(None, Some(s))));
+    let pace = Duration::from_micros(dice.below(20_000));
+    sim.spawn(b, serve.every(pace));
+    for _ in 0..1 + dice.below(20) {
+        let at = sim.now() + Duration::from_micros(dice.below(1_000_000));
+        sim.spawn_at(a, at, quitter(Some(to), None));
+    }
+    let over = sim.run_to_end(Duration::from_secs(3 * 3600));
+    assert!(over, "seed {seed}: not over");
+    assert_eq!(sim.running(), 0, "seed {seed}");
+    for n in [a, b] {
+        let net = sim.net(n);
+        let left = net.diag();
+        assert!(
+            left.iter().all(|r| r.state == TcpState::Listen),
+            "seed {seed} over {config:?}: {left:#?}"
+        );
+        assert_eq!(net.mib().get(Counter::TcpCurrEstab), 0, "seed {seed}");
+        assert_eq!(net.poll_timeout(), None, "seed {seed}");
+    }
+    for (tx, d) in [(a, Direction::Forward), (b, Direction::Backward)] {
+        let s = sim.stats(link, d);
+        assert_eq!(s.sent + s.duplicated, s.delivered + s.dropped());
+        let mib = sim.net(tx).mib();
+        assert_eq!(mib.get(Counter::TcpOutSegs), s.sent, "seed {seed} {d:?}");
+        assert_eq!(s.too_big, 0, "seed {seed} {d:?}");
+    }
+}
+
+#[test]
+fn swarm_of_quitters_leaves_nothing_behind() {
+    for_each_seed("0..200", quitters);
 }

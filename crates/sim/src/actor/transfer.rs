@@ -7,6 +7,7 @@ use hearken_inet::{
 };
 use hearken_tcp::Instant;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// How an end failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +39,9 @@ pub struct Transfer {
     failure: Option<Failure>,
     began: Option<Instant>,
     done: Option<Instant>,
+    /// Reads at most so many bytes, then pauses so long.
+    pace: Option<(usize, Duration)>,
+    asleep: bool,
 }
 
 impl Transfer {
@@ -54,7 +58,16 @@ impl Transfer {
             failure: None,
             began: None,
             done: None,
+            pace: None,
+            asleep: false,
         }
+    }
+
+    /// Reads at most `bytes` at a time and pauses after each: the peer's window shuts.
+    #[must_use]
+    pub fn reading(mut self, bytes: usize, pause: Duration) -> Transfer {
+        self.pace = Some((bytes.max(1), pause));
+        self
     }
 
     /// A client: connects to `to`, sends `len` bytes of stream `seed`, and expects `expect` bytes of stream `their_seed`.
@@ -150,11 +163,13 @@ impl Transfer {
     /// Reads what is there.
     fn read(&mut self, cx: &mut Cx<'_>, s: SocketId) -> Result<(), Failure> {
         let (seed, expect) = self.expects;
-        while !self.ended {
+        let most = self.pace.map_or(usize::MAX, |p| p.0);
+        while !self.ended && !self.asleep {
             let at = self.got;
             let got = cx.net.recv_with(cx.now, s, |parts| {
                 let (mut n, mut right) = (0, true);
                 for p in parts {
+                    let p = &p[..p.len().min(most - n)];
                     right &= pattern::check(seed, at + n as u64, p);
                     n += p.len();
                 }
@@ -168,6 +183,10 @@ impl Transfer {
                     self.got += n as u64;
                     if self.got > expect {
                         return Err(Failure::Long);
+                    }
+                    if let Some((_, pause)) = self.pace {
+                        self.asleep = true;
+                        cx.wake_at(cx.now + pause);
                     }
                 }
                 Err(RecvError::WouldBlock) => return Ok(()),
@@ -208,6 +227,10 @@ impl Actor for Transfer {
         }
     }
     fn ready(&mut self, cx: &mut Cx<'_>, _: u32, _: Ready) {
+        self.work(cx);
+    }
+    fn wake(&mut self, cx: &mut Cx<'_>) {
+        self.asleep = false;
         self.work(cx);
     }
 }
