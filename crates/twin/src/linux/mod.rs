@@ -106,12 +106,17 @@ impl Drop for LinuxTwin {
 /// Runs a case in a thread and a namespace of its own; a panic in it is the caller's.
 pub(crate) fn run(case: impl FnOnce(&mut dyn Twin) + Send + 'static) {
     let body = move || {
-        let mut twin = LinuxTwin::new().unwrap_or_else(|(what, errno)| {
-            panic!(
-                "Linux could not be asked: {what}: {errno}. These cases need root and /dev/net/tun; \
-                 HEARKEN_SKIP_LINUX=1 leaves them out outside of CI."
-            )
-        });
+        let mut twin = match LinuxTwin::new() {
+            Ok(twin) => twin,
+            Err((what, errno)) => {
+                let why = format!(
+                    "Linux could not be asked: {what}: {errno}. These cases need root and /dev/net/tun"
+                );
+                assert!(!crate::case::in_ci(), "{why}");
+                eprintln!("NOT RUN: {why}");
+                return Ok(());
+            }
+        };
         let outcome = catch_unwind(AssertUnwindSafe(|| case(&mut twin)));
         drop(twin);
         outcome

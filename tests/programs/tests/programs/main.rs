@@ -1,6 +1,6 @@
 //! One test for each program, carried as it comes from its package.
 //!
-//! A program that is not installed is a failure: `.ci/run` installs them all. `HEARKEN_SKIP_PROGRAMS=1` skips these
+//! A program that is not installed leaves its test out, and in CI fails it: `.ci/run` installs them all. `HEARKEN_SKIP_PROGRAMS=1` skips these
 //! tests on a machine that is not to have them.
 #![forbid(unsafe_code)]
 
