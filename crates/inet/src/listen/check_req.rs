@@ -235,9 +235,6 @@ pub(super) fn create_child<F: Side>(
     let Some(c) = half.conns.get_mut(conn) else {
         return;
     };
-    if p.seg.end() == p.seg.seq {
-        sh.mib.inc(Counter::TcpPureAcks);
-    }
     let fx = c.tcb.input(&mut sh.ctx(now), &p.seg);
     after(half, sh, now, conn, fx, Some(p));
 }

@@ -4,7 +4,7 @@
 use super::{CaState, Ctx, Effects, Segment, Tcb, Transfer};
 use crate::Instant;
 use crate::seq::Seq;
-use hearken_abi::{Counter, DropReason, TcpState};
+use hearken_abi::{Counter, DropReason};
 use hearken_wire::Flags;
 
 /// SACKed ranges that are remembered; what a peer sends beyond is acknowledged but not noted.
@@ -23,11 +23,9 @@ impl Tcb {
     /// Takes the acknowledgment of an acceptable segment. `None`: the segment is to be dropped.
     pub(super) fn input_ack(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Option<Effects> {
         if seg.ack.after(self.snd.nxt) {
-            // RFC 9293 wants an ACK here; Linux is silent in ESTABLISHED (`TCP_ACK_UNSENT_DATA`).
+            // RFC 5961 5.2 (docs/linux/segments.md).
             cx.drops.record(DropReason::TcpAckUnsentData);
-            if self.state != TcpState::Established {
-                self.challenge_ack(cx);
-            }
+            self.challenge_ack(cx);
             return None;
         }
         if seg.ack.before(self.snd.una) {
@@ -77,14 +75,10 @@ impl Tcb {
 
     /// RFC 9293 3.10.7.4: SND.WND follows the newest segment. Returns whether it changed.
     fn update_window(&mut self, cx: &Ctx<'_>, seg: &Segment<'_>) -> bool {
-        let wnd = u32::from(seg.window) << self.snd_wscale();
-        let newer = seg.ack.after(self.snd.una)
-            || seg.seq.after(self.snd.wl1)
-            // Linux 6.18: a window that shuts is believed, too.
-            || seg.seq == self.snd.wl1 && (wnd > self.snd.wnd || wnd == 0);
-        if !newer {
+        if !self.may_update_window(seg) {
             return false;
         }
+        let wnd = u32::from(seg.window) << self.snd_wscale();
         self.snd.wl1 = seg.seq;
         if wnd < self.snd.wnd {
             // The largest must be remembered from now on.
@@ -94,6 +88,15 @@ impl Tcb {
             x.max_window = x.max_window.max(wnd);
         }
         core::mem::replace(&mut self.snd.wnd, wnd) != wnd
+    }
+
+    /// Whether what the segment says of the window is news.
+    pub(super) fn may_update_window(&self, seg: &Segment<'_>) -> bool {
+        let wnd = u32::from(seg.window) << self.snd_wscale();
+        seg.ack.after(self.snd.una)
+            || seg.seq.after(self.snd.wl1)
+            // Linux 6.18: a window that shuts is believed, too.
+            || seg.seq == self.snd.wl1 && (wnd > self.snd.wnd || wnd == 0)
     }
 
     /// Bytes up to `ack` have arrived.

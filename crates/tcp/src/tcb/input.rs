@@ -8,7 +8,7 @@ use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_wire::Flags;
 
 /// Linux's `TCP_DELACK_MIN`: how long an ACK may wait for company.
-const DELACK: Duration = Duration::from_millis(40);
+pub(super) const DELACK: Duration = Duration::from_millis(40);
 /// One tick of the measured kernel's clock.
 const JIFFY: Duration = Duration::from_millis(4);
 /// Linux's `TCP_PAWS_24DAYS`, in milliseconds.
@@ -169,6 +169,9 @@ impl Tcb {
             self.establish(cx, seg);
             fx |= Effects::ESTABLISHED | Effects::WRITE;
         }
+        if !seg.ack.before(self.snd.una) && !seg.ack.after(self.snd.nxt) {
+            self.count_prediction(cx, seg);
+        }
         let Some(acked) = self.input_ack(cx, seg) else {
             return fx;
         };
@@ -186,6 +189,17 @@ impl Tcb {
     fn acceptable(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> bool {
         let rst = seg.flags.contains(Flags::RST);
         if !rst && self.timestamp_age(cx, seg) == Some(true) {
+            // A bare ACK may be late and no worse (tcp_disordered_ack, 6.18; docs/linux/segments.md).
+            if seg.len == 0 && seg.flags == Flags::ACK {
+                if seg.seq.before(self.rcv.nxt) {
+                    cx.mib.inc(Counter::PawsOldAck);
+                    cx.drops.record(DropReason::TcpRfc7323PawsAck);
+                    return false;
+                }
+                if self.is_disordered(seg) {
+                    return true;
+                }
+            }
             cx.mib.inc(Counter::PawsEstab);
             cx.drops.record(DropReason::TcpRfc7323Paws);
             self.oow_ack(cx, seg, Counter::TcpAckSkippedPaws);
@@ -210,10 +224,62 @@ impl Tcb {
             }
             cx.mib.inc(Counter::TcpSynChallenge);
             self.challenge_ack(cx);
-        } else if !rst && self.oow_ack(cx, seg, Counter::TcpAckSkippedSeq) {
+            return false;
+        }
+        if !old {
+            cx.mib.inc(Counter::BeyondWindow);
+        }
+        if !rst && self.oow_ack(cx, seg, Counter::TcpAckSkippedSeq) {
             self.note_duplicate(cx, seg.seq, seg.end());
         }
         false
+    }
+
+    /// A bare ACK with an old timestamp that says nothing new, and is not older than the network may have held it.
+    fn is_disordered(&self, seg: &Segment<'_>) -> bool {
+        let Some((val, _)) = seg.options.timestamps else {
+            return false;
+        };
+        let behind = u128::from(self.ts_recent.wrapping_sub(val));
+        seg.seq == self.rcv.nxt
+            && seg.ack == self.snd.una
+            && !self.may_update_window(seg)
+            && behind * 5 <= self.rtt.rto().as_millis() * 6
+    }
+
+    /// Header prediction (Linux `tcp_rcv_established`, 6.18): the segment comes as foreseen. Here only counters hang on it.
+    fn predicted(&self, seg: &Segment<'_>) -> bool {
+        let holes = self.xfer.as_ref().is_some_and(|x| x.recv.has_holes());
+        let timestamp = match seg.options.timestamps {
+            Some((val, _)) => {
+                self.has(Self::TSTAMP_OK) && val.wrapping_sub(self.ts_recent) as i32 >= 0
+            }
+            None => !self.has(Self::TSTAMP_OK),
+        };
+        self.state == TcpState::Established
+            && matches!(seg.flags.without(Flags::PSH), Flags::ACK)
+            && seg.seq == self.rcv.nxt
+            && u32::from(seg.window) << self.snd_wscale() == self.snd.wnd
+            && seg.options.sack.is_empty()
+            && !holes
+            && timestamp
+    }
+
+    /// Counts what nstat tells of prediction.
+    fn count_prediction(&self, cx: &mut Ctx<'_>, seg: &Segment<'_>) {
+        let predicted = self.predicted(seg);
+        let had_data = self.xfer.as_ref().is_some_and(|x| x.had_data);
+        if seg.end() == seg.seq {
+            let news = predicted && seg.ack.after(self.snd.una);
+            cx.mib.inc(if news {
+                Counter::TcpHpAcks
+            } else {
+                Counter::TcpPureAcks
+            });
+        } else if predicted && had_data {
+            // The first data finds no memory set aside for the socket and takes the long way.
+            cx.mib.inc(Counter::TcpHpHits);
+        }
     }
 
     /// Whether the segment's timestamp is older than TS.Recent, so that the segment comes from an earlier turn of the
@@ -443,7 +509,17 @@ impl Tcb {
             return Effects::NONE;
         }
         self.rcv.nxt += grown;
-        self.xfer(cx).had_data = true;
+        let (now, rto, quick) = (
+            cx.now,
+            self.rtt.rto(),
+            super::quick_acks(self.rcv.wnd, self.rcv_mss),
+        );
+        let x = self.xfer(cx);
+        if x.had_data && now > x.data_at + rto {
+            // After a silence the sender begins anew and wants to hear soon (tcp_event_data_recv, 6.18).
+            x.quick = x.quick.max(quick);
+        }
+        (x.had_data, x.data_at) = (true, now);
         let now_ack = {
             let nxt = self.rcv.nxt;
             let holes = had_holes;

@@ -261,6 +261,8 @@ pub struct Transfer {
     pub(crate) quick: u8,
     /// Data came in at some time.
     pub(crate) had_data: bool,
+    /// When it did last.
+    pub(crate) data_at: Instant,
     pub(crate) probe: bool,
     /// A tail loss probe is out, or is to be sent.
     pub(crate) probed: bool,
@@ -276,6 +278,11 @@ impl Transfer {
         }
         (rto * (1 << self.backoff.min(16))).min(most)
     }
+}
+
+/// Linux `tcp_incr_quickack`: how many ACKs are not delayed: half a window of segments, sixteen at the most.
+pub(crate) fn quick_acks(wnd: u32, rcv_mss: u16) -> u8 {
+    (wnd / (2 * u32::from(rcv_mss.max(1)))).clamp(2, 16) as u8
 }
 
 /// The hot part: one connection at rest is this and its tuple.
@@ -517,9 +524,9 @@ impl Tcb {
                 ca: CaState::Open,
                 backoff: 0,
                 retries: 0,
-                // Linux `tcp_incr_quickack`: half a window of segments, sixteen at the most.
-                quick: (wnd / (2 * u32::from(rcv_mss.max(1)))).clamp(2, 16) as u8,
+                quick: quick_acks(wnd, rcv_mss),
                 had_data: false,
+                data_at: cx.now,
                 probe: false,
                 probed: false,
                 probe_tail: false,

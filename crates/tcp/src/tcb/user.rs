@@ -105,8 +105,10 @@ impl Tcb {
         self.xfer(cx);
         match &mut self.xfer {
             Some(x) => {
-                // Speaking makes the session interactive: ACKs wait for our answers (Linux `pingpong`).
-                x.quick = 0;
+                // An answer makes the session interactive: ACKs wait for more of them (Linux `pingpong`).
+                if x.had_data && cx.now < x.data_at + super::input::DELACK {
+                    x.quick = 0;
+                }
                 x.send.append_with(cx.pool, room, f)
             }
             None => f(&mut []),

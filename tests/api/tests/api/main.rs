@@ -17,6 +17,7 @@ mod leave_listen;
 mod listen_errno;
 mod option_list;
 mod readiness;
+mod segments;
 mod sockopt;
 mod stray;
 mod syn_ack;
