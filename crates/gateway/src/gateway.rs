@@ -370,8 +370,19 @@ impl Gateway {
         flow: FlowId,
         f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
     ) -> Result<R, SendError> {
+        self.send_up_to(now, flow, usize::MAX, f)
+    }
+
+    /// The same with room for `most` bytes and no more.
+    pub fn send_up_to<R>(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        most: usize,
+        f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
+    ) -> Result<R, SendError> {
         match self.socket(flow) {
-            Some(s) => self.net.send_with(now, s, f),
+            Some(s) => self.net.send_up_to(now, s, most, f),
             None => Err(SendError::Pipe),
         }
     }

@@ -66,6 +66,7 @@ impl Net {
         &mut self,
         now: Instant,
         slot: u32,
+        most: usize,
         f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
     ) -> Result<R, SendError> {
         self.step(now, slot, |t, cx| {
@@ -77,7 +78,7 @@ impl Net {
             match t.send_room(cx) {
                 SendRoom::Shut => Err(SendError::Pipe),
                 SendRoom::Full => Err(SendError::WouldBlock),
-                SendRoom::Room(n) => Ok(t.send_with(cx, n, f).1),
+                SendRoom::Room(n) => Ok(t.send_with(cx, n.min(most), f).1),
             }
         })
         .unwrap_or(Err(SendError::Pipe))

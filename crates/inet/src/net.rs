@@ -259,10 +259,21 @@ impl Net {
         s: SocketId,
         f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
     ) -> Result<R, SendError> {
+        self.send_up_to(now, s, usize::MAX, f)
+    }
+    /// [`Net::send_with`] with room for `most` bytes and no more. Room is memory set aside: who has little to say
+    /// does better to ask for little.
+    pub fn send_up_to<R>(
+        &mut self,
+        now: Instant,
+        s: SocketId,
+        most: usize,
+        f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
+    ) -> Result<R, SendError> {
         if self.sh.socket(s).is_none() {
             return Err(SendError::Pipe);
         }
-        self.send(now, s.slot, f)
+        self.send(now, s.slot, most, f)
     }
     /// A TCP socket, in CLOSE and unbound (socket(2)). `net.ipv6.bindv6only` sets the start value of IPV6_V6ONLY.
     pub fn socket(&mut self, domain: Domain) -> SocketId {

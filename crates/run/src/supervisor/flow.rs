@@ -15,6 +15,12 @@ pub(crate) const BUDGET: usize = 512 * 1024;
 /// Pieces handed to one readv or writev.
 const PIECES: usize = 16;
 
+/// Most bytes of one readv: what as many pieces of the stack's hold.
+const MOST: usize = 128 * 1024;
+
+/// A message that fits into one piece.
+const SHORT: usize = 8 * 1024;
+
 /// Which sides are believed ready.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ready {
@@ -26,6 +32,16 @@ pub(crate) struct Ready {
     pub(crate) stack_in: bool,
     /// The stack has room.
     pub(crate) stack_out: bool,
+    /// What the last read from the descriptor brought.
+    pub(crate) last: usize,
+}
+
+impl Ready {
+    /// How much room to ask the stack for. Setting room aside costs, and most messages are short: much only for a
+    /// descriptor that had much.
+    pub(crate) fn room(&self) -> usize {
+        if self.last < SHORT { SHORT } else { MOST }
+    }
 }
 
 /// Why the stack moved nothing.
@@ -39,8 +55,12 @@ pub(crate) enum StackEnd {
 
 /// One connection of the stack.
 pub(crate) trait Connection {
-    /// Lets `f` write into the send buffer; `f` says how much it wrote.
-    fn send_with(&mut self, f: &mut dyn FnMut(&mut [&mut [u8]]) -> usize) -> Result<(), StackEnd>;
+    /// Lets `f` write at most `most` bytes into the send buffer; `f` says how much it wrote.
+    fn send_with(
+        &mut self,
+        most: usize,
+        f: &mut dyn FnMut(&mut [&mut [u8]]) -> usize,
+    ) -> Result<(), StackEnd>;
     /// Lets `f` read from the receive buffer; empty pieces are the peer's FIN.
     fn recv_with(&mut self, f: &mut dyn FnMut(&[&[u8]]) -> usize) -> Result<(), StackEnd>;
 }
@@ -65,7 +85,7 @@ pub(crate) enum Moved {
 /// Moves at most `limit` bytes that the descriptor holds into the stack.
 pub(crate) fn fd_to_stack(fd: BorrowedFd<'_>, to: &mut impl Connection, limit: usize) -> Moved {
     let mut moved = Moved::StackBlocked;
-    let end = to.send_with(&mut |room| {
+    let end = to.send_with(limit.min(MOST), &mut |room| {
         let mut left = limit;
         let mut count = 0;
         let mut pieces: [IoSliceMut<'_>; PIECES] =
@@ -154,6 +174,7 @@ mod tests {
     impl Connection for Fake {
         fn send_with(
             &mut self,
+            _: usize,
             f: &mut dyn FnMut(&mut [&mut [u8]]) -> usize,
         ) -> Result<(), StackEnd> {
             if self.room == 0 {

@@ -20,6 +20,7 @@ impl Supervisor {
             fd_out: true,
             stack_in: true,
             stack_out: true,
+            last: 0,
         };
         let file = sock.file;
         self.stack.watch(file);
@@ -85,10 +86,12 @@ impl Supervisor {
                 return false;
             }
             let mut to = self.stack.connection(sock.file);
-            match flow::fd_to_stack(b.as_fd(), &mut to, limit.min(budget)) {
+            let most = limit.min(budget).min(sock.ready.room());
+            match flow::fd_to_stack(b.as_fd(), &mut to, most) {
                 Moved::Bytes(n) => {
                     self.moved += n as u64;
                     budget = budget.saturating_sub(n);
+                    sock.ready.last = n;
                     if budget == 0 {
                         return true;
                     }

@@ -260,10 +260,12 @@ impl Machine {
                 return Ok(true);
             }
             let rest = &data[*done..];
-            let result = self.net_mut(t.net).send_with(now, t.socket, |room| {
-                let n = fill(room, rest);
-                (n, n)
-            });
+            let result = self
+                .net_mut(t.net)
+                .send_up_to(now, t.socket, rest.len(), |room| {
+                    let n = fill(room, rest);
+                    (n, n)
+                });
             match result {
                 Ok(n) => {
                     *done += n;
@@ -339,7 +341,7 @@ impl Machine {
             .map_err(|e| e.errno())
     }
 
-    /// Lets `f` write into the send buffer; it says how many bytes it wrote.
+    /// Lets `f` write at most `most` bytes into the send buffer; it says how many it wrote.
     ///
     /// # Errors
     /// As send(2) with `MSG_DONTWAIT`.
@@ -347,13 +349,14 @@ impl Machine {
         &mut self,
         now: Instant,
         file: FileId,
+        most: usize,
         f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
     ) -> Result<R, Errno> {
         let Socket::Tcp(t) = self.socket_of(file)? else {
             return Err(Errno::EDESTADDRREQ);
         };
         self.net_mut(t.net)
-            .send_with(now, t.socket, f)
+            .send_up_to(now, t.socket, most, f)
             .map_err(|e| e.errno())
     }
 

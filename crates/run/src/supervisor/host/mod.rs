@@ -136,6 +136,7 @@ impl Supervisor {
                     fd_out: true,
                     stack_in: true,
                     stack_out: true,
+                    last: 0,
                 };
             }
             Event::Readable { .. } | Event::PeerClosed { .. } => f.ready.stack_in = true,

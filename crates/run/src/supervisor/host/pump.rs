@@ -76,9 +76,10 @@ impl Supervisor {
                 return Way::Waits;
             }
             let mut to = self.stack.flow(f.flow);
-            match flow::fd_to_stack(f.fd.as_fd(), &mut to, budget) {
+            match flow::fd_to_stack(f.fd.as_fd(), &mut to, budget.min(f.ready.room())) {
                 Moved::Bytes(n) => {
                     self.moved += n as u64;
+                    f.ready.last = n;
                     budget = budget.saturating_sub(n);
                     if budget == 0 {
                         return Way::More;

@@ -302,9 +302,13 @@ pub(crate) struct Program<'a> {
 }
 
 impl Connection for Program<'_> {
-    fn send_with(&mut self, f: &mut dyn FnMut(&mut [&mut [u8]]) -> usize) -> Result<(), StackEnd> {
+    fn send_with(
+        &mut self,
+        most: usize,
+        f: &mut dyn FnMut(&mut [&mut [u8]]) -> usize,
+    ) -> Result<(), StackEnd> {
         self.machine
-            .send_with(self.now, self.file, |room| (f(room), ()))
+            .send_with(self.now, self.file, most, |room| (f(room), ()))
             .map_err(machine_end)
     }
 
@@ -323,9 +327,13 @@ pub(crate) struct Gate<'a> {
 }
 
 impl Connection for Gate<'_> {
-    fn send_with(&mut self, f: &mut dyn FnMut(&mut [&mut [u8]]) -> usize) -> Result<(), StackEnd> {
+    fn send_with(
+        &mut self,
+        most: usize,
+        f: &mut dyn FnMut(&mut [&mut [u8]]) -> usize,
+    ) -> Result<(), StackEnd> {
         self.gateway
-            .send_with(self.now, self.flow, |room| (f(room), ()))
+            .send_up_to(self.now, self.flow, most, |room| (f(room), ()))
             .map_err(send_end)
     }
 
