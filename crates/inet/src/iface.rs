@@ -168,12 +168,19 @@ impl Routing {
             .map(|r| r.iface)
     }
 
-    /// The source address for `dst` (RFC 6724 in small): `dst` itself when it is ours, else one of the interface's
+    /// The source address for `dst` (RFC 6724 in small): `dst` itself when it is an address of ours, else one of the interface's
     /// addresses, in the same network if there is one.
     pub(crate) fn source(&self, dst: IpAddr) -> Option<IpAddr> {
         let iface = self.towards(dst)?;
         if iface == IfaceId::LO {
-            return Some(dst);
+            // The route 127.0.0.0/8 has a preferred source; an address of our own is its own.
+            let shared = matches!(dst, IpAddr::V4(a) if a.is_loopback())
+                && !self.addrs.iter().any(|a| a.0 == dst);
+            return Some(if shared {
+                IpAddr::V4(Ipv4Addr::LOCALHOST)
+            } else {
+                dst
+            });
         }
         let of = |same: bool| {
             self.addrs
@@ -207,6 +214,8 @@ mod tests {
         assert_eq!(r.towards(ip("8.8.8.8")), Some(IfaceId(1)));
         assert_eq!(r.towards(ip("10.0.2.15")), Some(IfaceId::LO));
         assert_eq!(r.towards(ip("127.3.2.1")), Some(IfaceId::LO));
+        assert_eq!(r.source(ip("127.3.2.1")), Some(ip("127.0.0.1")));
+        assert_eq!(r.source(ip("10.0.2.15")), Some(ip("10.0.2.15")));
         assert_eq!(r.towards(ip("::2")), None);
         assert_eq!(r.source(ip("10.0.3.9")), Some(ip("10.0.3.1")));
         assert_eq!(r.source(ip("8.8.8.8")), Some(ip("10.0.2.15")));

@@ -557,6 +557,238 @@ def closing_a_listener():
 
 
 @fact
+def sigpipe():
+    for wait in (True, False):
+        c, s = joined()
+        if (child := os.fork()) == 0:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            s.close()
+            if wait:
+                until(c, "IN+OUT+RDHUP")
+                c.send(b"into the void")
+                until(c, "IN+OUT+RDHUP+HUP+ERR")
+            else:
+                c.shutdown(socket.SHUT_WR)
+            c.send(b"more")
+            os._exit(0)
+        s.close()
+        c.close()
+        yield signal.Signals(os.waitpid(child, 0)[1] & 127).name
+
+
+@fact
+def tcp_info():
+    c, s = joined()
+    size = 104
+    c.sendall(b"i" * 100_000)
+    got = 0
+    while got < 100_000:
+        got += len(s.recv(1 << 20))
+    for end in (c, s):
+        info = struct.unpack("BBBBBBBB24I", end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size))
+        # The last three: tcpi_snd_mss, tcpi_pmtu, tcpi_snd_cwnd.
+        yield info[0], info[5] & 7, info[6] > 0, info[10] > 1000, info[21], info[26] >= 10
+    c.close()
+    until(s, "IN+OUT+RDHUP")
+    yield s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)[0]
+    with listener() as l:
+        yield l.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)[0]
+    yield socket.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)[0]
+
+
+@fact
+def descriptor_flags():
+    import fcntl
+    import stat
+    l = listener()
+    l.setblocking(False)
+    c = socket.create_connection(l.getsockname())
+    select.select([l], [], [], 10)
+    fd, _ = l._accept()
+    s = socket.socket(fileno=fd)
+    yield bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK), fcntl.fcntl(fd, fcntl.F_GETFD)
+    yield fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    yield stat.S_ISSOCK(os.fstat(fd).st_mode), os.readlink(f"/proc/self/fd/{fd}").startswith("socket:[")
+    yield name_of(os.lseek, fd, 0, 0)
+    os.write(c.fileno(), b"plain")
+    yield os.read(fd, 100)
+    os.writev(c.fileno(), [b"two ", b"pieces"])
+    bufs = [bytearray(4), bytearray(10)]
+    until(s, "IN+OUT")
+    yield os.readv(fd, bufs), bytes(bufs[0])
+    plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    yield bool(fcntl.fcntl(plain, fcntl.F_GETFL) & os.O_NONBLOCK)
+    yield struct.unpack("iii", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+
+
+@fact
+def descriptor_limit():
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    l = listener()
+    c = socket.create_connection(l.getsockname())
+    c.send(b"still here")
+    top = os.dup(0)
+    os.close(top)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (top, hard))
+    yield name_of(socket.socket), name_of(l.accept)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    s, peer = l.accept()
+    yield peer == c.getsockname(), s.recv(100)
+
+
+@fact
+def asynchronous_io():
+    import fcntl
+    c, s = joined()
+    hit = []
+    signal.signal(signal.SIGIO, lambda *_: hit.append(1))
+    fcntl.fcntl(s, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(s, fcntl.F_SETFL, fcntl.fcntl(s, fcntl.F_GETFL) | os.O_ASYNC)
+    c.send(b"x")
+    end = time.monotonic() + 10
+    while not hit and time.monotonic() < end:
+        time.sleep(0.01)
+    yield bool(hit), s.recv(10)
+    fcntl.fcntl(s, fcntl.F_SETFL, 0)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+
+
+@fact
+def shutdowns():
+    yield name_of(socket.socket().shutdown, socket.SHUT_RDWR)
+    c, s = joined()
+    c.shutdown(socket.SHUT_RD)
+    yield c.recv(10), mask(c)
+    yield c.send(b"still"), s.recv(10)
+    c.shutdown(socket.SHUT_WR)
+    yield until(s, "IN+OUT+RDHUP"), s.recv(10)
+    s.shutdown(socket.SHUT_RDWR)
+    yield until(c, "IN+OUT+RDHUP+HUP")
+    yield name_of(c.shutdown, 7)
+    c, s = joined()
+    t = threading.Timer(0.05, c.shutdown, [socket.SHUT_RDWR])
+    t.start()
+    yield c.recv(1)
+    t.join()
+
+
+@fact
+def many_readers():
+    c, s = joined()
+    got = []
+    lock = threading.Lock()
+
+    def read():
+        while piece := s.recv(1000):
+            with lock:
+                got.append(piece)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for i in range(200):
+        c.send(b"%03d" % i * 100)
+    c.shutdown(socket.SHUT_WR)
+    for t in threads:
+        t.join()
+    yield sum(map(len, got))
+
+
+@fact
+def epoll_modes():
+    c, s = joined()
+    ep = select.epoll()
+    ep.register(s, select.EPOLLIN | select.EPOLLONESHOT)
+    c.send(b"1")
+    yield len(ep.poll(5)), len(ep.poll(0))
+    ep.modify(s, select.EPOLLIN | select.EPOLLONESHOT)
+    yield len(ep.poll(5))
+    ep.modify(s, select.EPOLLIN)
+    yield len(ep.poll(5)), len(ep.poll(5))
+    s.recv(1)
+    yield len(ep.poll(0))
+    ep.modify(s, select.EPOLLOUT)
+    yield len(ep.poll(0))
+    # Closing the last descriptor takes it out of the set.
+    s.close()
+    yield len(ep.poll(0))
+
+
+@fact
+def listen_again():
+    l = listener(backlog=1)
+    clients = [socket.socket() for _ in range(4)]
+    for c in clients:
+        c.setblocking(False)
+        c.connect_ex(l.getsockname())
+    _, w, _ = select.select([], clients, [], 0.3)
+    yield len(select.select([], clients, [], 0)[1])
+    l.listen(10)
+    for _ in range(4):
+        l.accept()
+    yield len(select.select([], clients, [], 10)[1])
+    for backlog in (0, -1, 1 << 30):
+        yield name_of(l.listen, backlog)
+
+
+@fact
+def splice_out():
+    if not hasattr(os, "splice"):
+        return
+    c, s = joined()
+    data = os.urandom(500_000)
+    t = threading.Thread(target=lambda: (c.sendall(data), c.close()))
+    t.start()
+    r, w = os.pipe()
+    got = b""
+    while n := os.splice(s.fileno(), w, 65536):
+        while n:
+            piece = os.read(r, n)
+            got += piece
+            n -= len(piece)
+    t.join()
+    yield got == data
+
+
+@fact
+def odd_addresses():
+    s = socket.socket()
+    for host in ("0.0.0.0", "255.255.255.255", "224.0.0.1"):
+        with listener() as l:
+            port = l.getsockname()[1]
+            yield host, name_of(socket.create_connection, (host, port))[:12]
+    yield name_of(s.bind, ("127.0.0.2", 0)), s.getsockname()[0]
+    l = socket.socket()
+    l.bind(("127.5.6.7", 0))
+    l.listen()
+    c = socket.create_connection(l.getsockname())
+    yield c.getsockname()[0], c.getpeername()[0]
+    bound = socket.socket()
+    bound.bind(("127.9.9.9", 0))
+    bound.connect(l.getsockname())
+    l.accept()
+    yield l.accept()[1][0]
+    yield name_of(bound.connect, l.getsockname())
+
+
+@fact
+def urgent_and_more():
+    c, s = joined()
+    c.send(b"begin ", socket.MSG_MORE)
+    c.send(b"end")
+    got = b""
+    while len(got) < 9:
+        got += s.recv(100)
+    yield got
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    c.send(b"held")
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    yield s.recv(100)
+    yield name_of(s.recv, 1, socket.MSG_OOB)
+
+
+@fact
 def resolver():
     for host in ("localhost", "127.0.0.1", "::1"):
         yield sorted({a[4][0] for a in socket.getaddrinfo(host, 80, type=socket.SOCK_STREAM)})
