@@ -165,6 +165,10 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
     i.unacked = (t.snd.nxt - t.snd.una).div_ceil(u32::from(t.mss.max(1)));
     i.notsent_bytes = t.unsent() as u32;
     i.pmtu = net.sh.mtu(crate::api::IfaceId(t.iface));
+    if matches!(s.phase, Phase::V4(_)) {
+        // The longest IPv4 packet (Linux IP_MAX_MTU): `lo`, of 65536, exceeds it.
+        i.pmtu = i.pmtu.min(u32::from(u16::MAX));
+    }
     if let Some((_, n)) = t.retransmit_timer(now) {
         (i.retransmits, i.backoff) = (n, n);
     }

@@ -21,7 +21,8 @@ impl Supervisor {
             return;
         }
         // After both shutdowns HUP stands there anyway; only the kernel knows whether A is open.
-        if sock.program_fin && sock.fin_delivered && self.alive.is_open(sock.inode) {
+        let shut = sock.program_fin || sock.cut;
+        if shut && sock.fin_delivered && self.alive.is_open(sock.inode) {
             return;
         }
         self.on_last_close(key);
@@ -63,6 +64,31 @@ impl Supervisor {
     pub(super) fn finish(&mut self, key: Key) {
         if let Some(sock) = self.table.remove(key) {
             self.stack.close(sock.file);
+        }
+    }
+
+    /// The connection broke while A has no room for the rest of what came. A program that waits in send(2) would wait
+    /// for ever, and never read: its writes end now, and what it wrote is thrown away but for the byte that the
+    /// later reset needs.
+    pub(super) fn cut_writer(&mut self, key: Key) {
+        let Some(sock) = self.table.get(key).filter(|s| !s.cut && !s.program_fin) else {
+            return;
+        };
+        let empty = sock
+            .b
+            .as_ref()
+            .is_some_and(|b| pair::unread(b.as_fd()) == 0);
+        let marked = !empty
+            || self
+                .reach(key)
+                .is_some_and(|a| pair::leave_unread(a.as_fd()));
+        if let Some(sock) = self.table.get_mut(key)
+            && let Some(b) = &sock.b
+        {
+            let _ = rustix::net::shutdown(b, rustix::net::Shutdown::Read);
+            pair::drain_but_one(b.as_fd());
+            sock.cut = true;
+            sock.sentinel = marked;
         }
     }
 

@@ -53,6 +53,21 @@ pub(crate) fn drain(b: BorrowedFd<'_>) {
     }
 }
 
+/// Throws away what waits in this end's queue, except the last byte.
+pub(crate) fn drain_but_one(end: BorrowedFd<'_>) {
+    let mut scrap = [0u8; 16 * 1024];
+    loop {
+        let want = unread(end).saturating_sub(1).min(scrap.len());
+        if want == 0 {
+            return;
+        }
+        match rustix::net::recv(end, &mut scrap[..want], RecvFlags::DONTWAIT) {
+            Ok((n, _)) if n > 0 => {}
+            _ => return,
+        }
+    }
+}
+
 /// Puts one byte into B's queue, through A. Used before the program's own SHUT_WR (nothing can be
 /// put there later) and before a reset.
 pub(crate) fn leave_unread(a: BorrowedFd<'_>) -> bool {
@@ -150,6 +165,27 @@ mod tests {
         assert_eq!(unread(b.as_fd()), 1);
         drop(b);
         let mut buf = [0u8; 1];
+        let e = rustix::net::recv(&a, &mut buf[..], RecvFlags::empty()).unwrap_err();
+        assert_eq!(e, rustix::io::Errno::CONNRESET);
+    }
+
+    #[test]
+    fn full_end_whose_reader_is_shut_gets_epipe_and_later_the_reset() {
+        let (a, b) = new(true).unwrap();
+        let chunk = [0u8; 65536];
+        while rustix::net::send(&a, &chunk, SendFlags::DONTWAIT).is_ok() {}
+        rustix::net::send(&b, b"before", SendFlags::DONTWAIT).unwrap();
+        rustix::net::shutdown(&b, rustix::net::Shutdown::Read).unwrap();
+        drain_but_one(b.as_fd());
+        assert_eq!(unread(b.as_fd()), 1);
+        assert!(mask(&a).contains(PollFlags::OUT));
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let e = rustix::net::send(&a, &chunk, flags).unwrap_err();
+        assert_eq!(e, rustix::io::Errno::PIPE);
+        drop(b);
+        let mut buf = [0u8; 10];
+        let (n, _) = rustix::net::recv(&a, &mut buf[..], RecvFlags::empty()).unwrap();
+        assert_eq!(n, 6);
         let e = rustix::net::recv(&a, &mut buf[..], RecvFlags::empty()).unwrap_err();
         assert_eq!(e, rustix::io::Errno::CONNRESET);
     }

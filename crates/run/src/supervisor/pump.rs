@@ -154,6 +154,9 @@ impl Supervisor {
                 return false;
             }
             if !sock.ready.stack_in || !sock.ready.fd_out {
+                if sock.broken {
+                    self.cut_writer(key);
+                }
                 return false;
             }
             let mut from = self.stack.connection(sock.file);
@@ -165,7 +168,8 @@ impl Supervisor {
                         return true;
                     }
                 }
-                Moved::StackBlocked | Moved::End if sock.broken => {
+                // A that reads no more has nothing left to read either.
+                Moved::StackBlocked | Moved::End | Moved::FdBroken(_) if sock.broken => {
                     self.connection_broke(key);
                     return false;
                 }
@@ -175,6 +179,9 @@ impl Supervisor {
                 }
                 Moved::FdBlocked => {
                     sock.ready.fd_out = false;
+                    if sock.broken {
+                        self.cut_writer(key);
+                    }
                     return false;
                 }
                 Moved::End => {

@@ -59,6 +59,8 @@ pub(crate) struct Sock {
     pub(crate) fin_delivered: bool,
     /// The connection broke; A is to hear it once the stack's last bytes have gone over.
     pub(crate) broken: bool,
+    /// It broke while A was full, and A cannot be written any more.
+    pub(crate) cut: bool,
     /// The error that broke it, until SO_ERROR asks.
     pub(crate) error: i32,
     /// The program's last descriptor is closed; what it wrote is still being sent.
@@ -83,6 +85,7 @@ impl Sock {
             fin_sent: false,
             fin_delivered: false,
             broken: false,
+            cut: false,
             error: 0,
             closed: false,
             linger_zero: false,
@@ -152,6 +155,7 @@ impl Table {
             sock.fin_sent = false;
             sock.fin_delivered = false;
             sock.broken = false;
+            sock.cut = false;
             sock.error = 0;
             self.by_inode.insert(inode, key);
         }
