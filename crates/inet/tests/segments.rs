@@ -429,3 +429,26 @@ fn timestamp_echoed_is_that_of_the_segment_that_spans_the_last_ack() {
     assert_eq!(echoed(&p.out()), 1300);
     assert_eq!(p.count(Counter::PawsEstab), 0);
 }
+
+#[test]
+fn right_edge_of_the_window_never_moves_back() {
+    let mut p = Peer::new();
+    let mut o = Peer::syn_options();
+    o.wscale = Some(7);
+    let s = p.accepted(o);
+    let scale = p.net.tcp_info(p.now, s).rcv_wscale;
+    assert!(scale > 0);
+    let mut edge = 0;
+    for i in 0..400usize {
+        let mut out = p.say(PSH, &vec![1; 1 + i * 7 % 300]);
+        if i % 90 == 89 {
+            p.recv(s);
+            out.extend(p.out());
+        }
+        for o in out {
+            let e = o.h.ack + (u32::from(o.h.window) << scale);
+            assert!(e >= edge, "{i}: {} back", edge - e);
+            edge = e;
+        }
+    }
+}

@@ -42,14 +42,15 @@ impl Tcb {
 
     /// The window that could be told now, never less than was told, a multiple of our scale.
     pub(super) fn new_window(&self, sysctls: &Sysctls) -> u32 {
-        let told = self.rcv_window();
+        // Rounded up: what the scale cuts off would move the right edge back (RFC 9293 3.8.6, RFC 7323 2.4).
+        let unit = 1u32 << self.rcv_wscale();
+        let told = self.rcv_window().next_multiple_of(unit);
         let (rcvbuf, charged) = self.xfer.as_ref().map_or((sysctls.tcp_rmem[1], 0), |x| {
             (x.rcvbuf, x.recv.charged() as u32)
         });
         let full = window_of(rcvbuf);
         let free = full.saturating_sub(charged);
         let mss = u32::from(self.rcv_mss).min(full);
-        let unit = 1u32 << self.rcv_wscale();
         // RFC 9293 3.8.6.2.2: silly windows are not offered.
         if free < (full >> 4).max(unit) || free < mss {
             return told;
