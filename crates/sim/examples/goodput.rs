@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 
 use hearken_abi::Counter;
-use hearken_sim::{Acceptor, Direction, LinkConfig, Sim, Transfer};
+use hearken_sim::{Acceptor, Direction, LinkConfig, Reorder, Sim, Transfer};
 use std::time::Duration;
 
-fn row(mbit: u64, queue: usize, loss: f64, secs: u64) {
+fn row(mbit: u64, queue: usize, loss: f64, late: f64, secs: u64) {
     let mut sim = Sim::new(1);
     let (a, b) = (sim.host("client"), sim.host("server"));
     let link = sim.link(
@@ -17,6 +17,10 @@ fn row(mbit: u64, queue: usize, loss: f64, secs: u64) {
             rate: mbit * 1_000_000,
             queue,
             loss,
+            reorder: (late > 0.0).then_some(Reorder {
+                chance: late,
+                by: Duration::from_millis(3),
+            }),
             ..LinkConfig::default()
         },
     );
@@ -42,7 +46,7 @@ fn row(mbit: u64, queue: usize, loss: f64, secs: u64) {
     let rx = rx.map(|s| sim.net(a).tcp_info(sim.now(), s));
     let (info, rx) = (info.unwrap_or_default(), rx.unwrap_or_default());
     println!(
-        "{mbit} Mbit/s, queue {} KiB, loss {loss}: mean {:.1} Mbit/s;{marks}; cwnd {} ssthresh {} snd_wnd {} rcv_space {} rtt {} us; retrans {} rto {} queue max {} KiB",
+        "{mbit} Mbit/s, queue {} KiB, loss {loss}, late {late}: mean {:.1} Mbit/s;{marks}; cwnd {} ssthresh {} snd_wnd {} rcv_space {} rtt {} us; retrans {} rto {} queue max {} KiB",
         queue >> 10,
         before as f64 * 8.0 / 1e6 / secs as f64,
         info.snd_cwnd,
@@ -64,9 +68,10 @@ fn main() {
     for mbit in [10, 100, 1000] {
         let bdp = (mbit * 1_000_000 / 8 / 20) as usize;
         for queue in [bdp / 4, bdp, bdp * 4] {
-            row(mbit, queue.max(15_000), 0.0, secs);
+            row(mbit, queue.max(15_000), 0.0, 0.0, secs);
         }
-        row(mbit, bdp, 0.0001, secs);
-        row(mbit, bdp, 0.01, secs);
+        row(mbit, bdp, 0.0001, 0.0, secs);
+        row(mbit, bdp, 0.01, 0.0, secs);
+        row(mbit, bdp, 0.0, 0.01, secs);
     }
 }
