@@ -56,8 +56,8 @@ impl Ip {
 /// It needs root and a TUN device. In CI (`CI=true` or `HEARKEN_CI=1`) a machine that has not got them fails the case; elsewhere the case
 /// says that it did not run. `HEARKEN_SKIP_LINUX=1` leaves it out, but never in CI.
 pub fn run_linux(case: impl FnOnce(&mut dyn Twin) + Send + 'static) {
-    let skip = std::env::var("HEARKEN_SKIP_LINUX").is_ok_and(|value| value == "1");
-    if skip && !in_ci() {
+    let var = |name| std::env::var(name).ok();
+    if left_out(var("HEARKEN_SKIP_LINUX").as_deref(), var("CI").as_deref()) {
         eprintln!("NOT RUN: HEARKEN_SKIP_LINUX=1, so Linux was not asked");
         return;
     }
@@ -76,6 +76,11 @@ pub(crate) fn in_ci() -> bool {
     is("CI", "true") || is("HEARKEN_CI", "1")
 }
 
+/// Whether Linux is not to be asked: never in CI.
+fn left_out(skip: Option<&str>, ci: Option<&str>) -> bool {
+    skip == Some("1") && ci != Some("true")
+}
+
 /// Runs a case on ours, in virtual time.
 pub fn run_hearken(case: impl FnOnce(&mut dyn Twin)) {
     crate::ours::run(case);
@@ -89,4 +94,29 @@ pub fn run_hearken_differs(reason: &str, case: impl FnOnce(&mut dyn Twin)) {
         "no longer differs from Linux; was: {reason}"
     );
     eprintln!("known difference: {reason}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linux_is_left_out_on_request_but_never_in_ci() {
+        assert!(left_out(Some("1"), None));
+        assert!(left_out(Some("1"), Some("false")));
+        assert!(!left_out(Some("1"), Some("true")));
+        assert!(!left_out(Some("0"), None));
+        assert!(!left_out(None, None));
+    }
+
+    #[test]
+    #[should_panic(expected = "no longer differs from Linux; was: a reason")]
+    fn known_difference_that_no_longer_differs_fails() {
+        run_hearken_differs("a reason", |_| {});
+    }
+
+    #[test]
+    fn known_difference_that_differs_passes() {
+        run_hearken_differs("a reason", |_| panic!("it differs"));
+    }
 }
