@@ -117,7 +117,8 @@ proptest! {
         ended.extend([2, 4, 5, 180, 8, 10, 1, 1, 1, 1, 1, 1, 1, 1]);
         let reread = Options::parse(&ended, syn);
         if options_are_whole(&b) {
-            prop_assert_eq!(reread, whole);
+            // Whether a malformed signature counts hangs on how much of the list is left behind it: not compared.
+            prop_assert_eq!(Options { bad_auth: whole.bad_auth, ..reread }, whole);
         }
         let _ = Options::parse(&b[..cut.min(b.len())], syn);
         prop_assert!(whole.sack.len() <= 4);
