@@ -193,11 +193,10 @@ fn send_blocked_interrupted_tells_how_much_went_out() {
         other => panic!("{other:?}"),
     }
     let t = loop {
-        let r = w.send(c, b"more");
-        w.advance(300);
-        if let Some(b) = r.blocked() {
+        if let Some(b) = w.send(c, b"more").blocked() {
             break b.ticket;
         }
+        w.advance(300);
     };
     assert_eq!(w.p.interrupt(&mut w.m, w.now, t), Err(Errno::ERESTARTSYS));
 }

@@ -65,7 +65,9 @@ def pour(port):
             while poured < 1 << 30:
                 poured += connection.send(b"p" * (1 << 20))
         except OSError:
-            print("hung up after", poured, flush=True)
+            # In one piece: another thread may be writing too.
+            sys.stdout.write(f"hung up after {poured}\n")
+            sys.stdout.flush()
 
     while True:
         connection, _ = listener.accept()

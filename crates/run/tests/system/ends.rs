@@ -31,11 +31,21 @@ fn supervised(
     BufReader<std::process::ChildStdout>,
     String,
 ) {
-    let mut child = Command::new(me())
+    let mut command = Command::new(me());
+    command
         .args(["supervise", "sh", "-c", script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("spawn");
+        .stdout(Stdio::piped());
+    // A shell cannot trap what was ignored when it began, as by nohup or a job in the background.
+    // SAFETY: signal(2) is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            for s in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+                libc::signal(s, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().expect("spawn");
     let mut out = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
     out.read_line(&mut line).expect("line");
