@@ -28,7 +28,7 @@ fn establish(p: &mut Pair, listeners: &[SocketId], to: SocketAddr) -> (SocketId,
     p.a.set_interest(c, Ready::WRITE, CLIENT);
     p.a.connect(p.now, c, to, &Cred::ROOT).expect("connect");
     p.settle();
-    // A fresh socket is writable and hung up (LINUX.md 123): what counts is what holds now.
+    // A fresh socket is writable and hung up (docs/linux 123): what counts is what holds now.
     assert_eq!(event(&mut p.a), (CLIENT, Ready::WRITE));
     let (token, _) = event(&mut p.b);
     let child =
