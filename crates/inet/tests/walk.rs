@@ -42,6 +42,9 @@ fn echo(target: &str, listen: &str) {
     assert_eq!(p.b.mib().get(Counter::TcpCurrEstab), 0);
     assert_eq!(p.a.mib().get(Counter::TcpCurrEstab), 0);
     assert_eq!(p.a.mib().get(Counter::TcpRetransSegs), 0);
+    // "hello" and a bare FIN; "bye" with its FIN.
+    assert_eq!(p.a.mib().get(Counter::TcpOrigDataSent), 2);
+    assert_eq!(p.b.mib().get(Counter::TcpOrigDataSent), 1);
     let v6 = target.starts_with('[');
     let (out, rx) = if v6 {
         (Counter::Ip6OutRequests, Counter::Ip6InReceives)

@@ -299,8 +299,11 @@ impl Tcb {
             flags |= Flags::FIN;
         }
         let gso = if len > mss { mss as u16 } else { 0 };
-        cx.mib
-            .add(Counter::TcpOrigDataSent, u64::from(len.div_ceil(mss)));
+        // A bare FIN counts too (measured, 6.18).
+        cx.mib.add(
+            Counter::TcpOrigDataSent,
+            u64::from(len.div_ceil(mss).max(1)),
+        );
         self.rearm_rto(cx, false);
         self.arm_probe(now);
         self.finish(cx, seq, flags, offset, len, gso)
