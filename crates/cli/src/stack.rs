@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use hearken_run::control::{self, Answer, Get, Row};
+use hearken_run::control::{self, Answer, Get, Request, Row};
 use hearken_run::options::Options;
 
 use crate::{Failure, args, nstat, ss};
@@ -22,10 +22,10 @@ pub(crate) fn run(run: args::Run) -> u8 {
 }
 
 /// The answers of every run of this user, or of one. A named run that is not alive answers nothing.
-fn ask(run: Option<u32>, get: Get) -> Result<Vec<Answer>, Failure> {
+fn ask(run: Option<u32>, request: &Request) -> Result<Vec<Answer>, Failure> {
     let answers = match run {
-        None => control::query_all(get),
-        Some(pid) => match control::query(&control::socket_of(pid), get) {
+        None => control::query_all(request),
+        Some(pid) => match control::query(&control::socket_of(pid), request) {
             Err(error) if control::has_ended(&error) => Ok(Vec::new()),
             one => one.map(|answer| vec![answer]),
         },
@@ -36,7 +36,7 @@ fn ask(run: Option<u32>, get: Get) -> Result<Vec<Answer>, Failure> {
 /// The sockets of every run of this user, or of one.
 pub(crate) fn sockets(run: Option<u32>) -> Result<Vec<ss::Socket>, Failure> {
     let mut all = Vec::new();
-    for answer in ask(run, Get::Ss)? {
+    for answer in ask(run, &Request::Get(Get::Ss))? {
         for row in answer.sockets {
             all.push(socket(answer.pid, row)?);
         }
@@ -63,7 +63,7 @@ fn socket(run: u32, row: Row) -> Result<ss::Socket, Failure> {
 
 /// The counters of the only run of this user, or of the named one.
 pub(crate) fn counters(run: Option<u32>) -> Result<Vec<nstat::Row>, Failure> {
-    let mut answers = ask(run, Get::Nstat)?;
+    let mut answers = ask(run, &Request::Get(Get::Nstat))?;
     match (answers.len(), run) {
         (1, _) => Ok(answers.remove(0).counters),
         (0, None) => Err("no run of yours is alive".into()),
@@ -82,7 +82,7 @@ pub(crate) fn counters(run: Option<u32>) -> Result<Vec<nstat::Row>, Failure> {
 
 /// The host's side of the first published port of a run, once it answers.
 pub(crate) fn published(run: u32) -> Result<Option<SocketAddr>, Failure> {
-    Ok(ask(Some(run), Get::Ss)?
+    Ok(ask(Some(run), &Request::Get(Get::Ss))?
         .into_iter()
         .flat_map(|a| a.published)
         .find_map(|p| p.host.parse().ok()))

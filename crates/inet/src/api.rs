@@ -228,4 +228,19 @@ pub struct DiagRow {
     pub timer_at: Instant,
     /// Retransmissions so far.
     pub retransmits: u8,
+    /// The buffers; half-open and TIME_WAIT connections have none.
+    pub memory: Option<DiagMemory>,
+}
+
+/// The buffers of a socket in bytes, as SO_MEMINFO names them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DiagMemory {
+    /// Received and not read: `SK_MEMINFO_RMEM_ALLOC`.
+    pub rmem_alloc: u32,
+    /// `SK_MEMINFO_RCVBUF`
+    pub rcvbuf: u32,
+    /// `SK_MEMINFO_SNDBUF`
+    pub sndbuf: u32,
+    /// Written and not acknowledged: `SK_MEMINFO_WMEM_QUEUED`.
+    pub wmem_queued: u32,
 }

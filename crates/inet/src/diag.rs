@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use hearken_abi::tcp_info::{OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE};
 use hearken_abi::{Domain, TcpInfo, TcpState};
-use hearken_tcp::tcb::{NONE, Tcb};
+use hearken_tcp::tcb::{NONE, Tcb, Timer};
 use hearken_tcp::{Instant, Tuple};
 
-use crate::api::DiagRow;
+use crate::api::{DiagMemory, DiagRow};
 use crate::family::Side;
 use crate::hash::established::Half;
 use crate::net::Net;
@@ -41,6 +41,7 @@ pub(crate) fn rows(net: &Net) -> Vec<DiagRow> {
             timer: 0,
             timer_at: Instant::FAR,
             retransmits: 0,
+            memory: Some(memory(sh, l.socket, None)),
         });
     }
     half_rows(&net.v4, sh, &mut out);
@@ -64,6 +65,7 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             timer: 0,
             timer_at: Instant::FAR,
             retransmits: 0,
+            memory: None,
         }
     };
     for (_, c) in half.conns.iter().filter(|(_, c)| !c.tcb.has(Tcb::UNHASHED)) {
@@ -74,7 +76,7 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             own
         };
         let queued = sh.sockets.get(t.owner).is_some();
-        let timer = t.retransmit_timer(Instant(0));
+        let timer = t.timer();
         out.push(DiagRow {
             rx_queue: t.readable() as u32,
             tx_queue: t.unacked() as u32,
@@ -84,14 +86,14 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
                 .get(t.owner)
                 .and_then(|s| s.conf.as_ref())
                 .map_or(0, |c| c.uid),
-            timer: match timer {
-                Some(_) if t.snd.nxt == t.snd.una => PROBE,
-                Some(_) => RETRANSMIT,
-                None if t.has(Tcb::KEEPALIVE) => KEEPALIVE,
-                None => 0,
-            },
-            timer_at: t.timer_at,
-            retransmits: timer.map_or(0, |t| t.1),
+            timer: timer.map_or(0, |(kind, ..)| match kind {
+                Timer::Retransmit => RETRANSMIT,
+                Timer::Keepalive => KEEPALIVE,
+                Timer::Probe => PROBE,
+            }),
+            timer_at: timer.map_or(Instant::FAR, |(_, at, _)| at),
+            retransmits: timer.map_or(0, |(.., n)| n),
+            memory: Some(memory(sh, t.owner, Some(t))),
             ..row(domain, &c.tuple, t.state)
         });
     }
@@ -116,6 +118,25 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             timer_at: w.deadline,
             ..row(own, &w.tuple, state)
         });
+    }
+}
+
+/// SO_MEMINFO, as far as it is kept: what the program set, else what the connection has grown to, else the sysctls.
+fn memory(sh: &Shared, slot: u32, tcb: Option<&Tcb>) -> DiagMemory {
+    let conf = sh.sockets.get(slot).and_then(|s| s.conf.as_ref());
+    let (sndbuf, rcvbuf) = tcb.and_then(Tcb::buffers).unwrap_or_else(|| {
+        (
+            conf.and_then(|c| c.sndbuf)
+                .unwrap_or(sh.sysctls.tcp_wmem[1]),
+            conf.and_then(|c| c.rcvbuf)
+                .unwrap_or(sh.sysctls.tcp_rmem[1]),
+        )
+    });
+    DiagMemory {
+        rmem_alloc: tcb.map_or(0, |t| t.readable() as u32),
+        rcvbuf,
+        sndbuf,
+        wmem_queued: tcb.map_or(0, |t| t.unacked() as u32),
     }
 }
 
@@ -169,8 +190,14 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
         // The longest IPv4 packet (Linux IP_MAX_MTU): `lo`, of 65536, exceeds it.
         i.pmtu = i.pmtu.min(u32::from(u16::MAX));
     }
-    if let Some((_, n)) = t.retransmit_timer(now) {
-        (i.retransmits, i.backoff) = (n, n);
+    if let Some((data, ack)) = t.heard() {
+        i.last_data_recv = now.since(data).as_millis() as u32;
+        i.last_ack_recv = now.since(ack).as_millis() as u32;
+    }
+    match t.timer() {
+        Some((Timer::Retransmit, _, n)) => (i.retransmits, i.backoff) = (n, n),
+        Some((Timer::Probe | Timer::Keepalive, _, n)) => i.probes = n,
+        None => {}
     }
     i
 }

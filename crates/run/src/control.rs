@@ -4,6 +4,7 @@
 //! must not be a link; the peer must be this user (SO_PEERCRED). A request is one line of JSON, so is
 //! the answer.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -12,25 +13,41 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What may be asked.
+/// What may be asked for by one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Get {
     /// The sockets.
     Ss,
+    /// The sockets, each with its TCP_INFO.
+    SsInfo,
     /// The counters.
     Nstat,
 }
 
-/// One request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// What is asked.
-    pub get: Get,
+/// One request. On the wire: `{"get":"ss"}`, `{"sysctl":{"write":[["net.core.somaxconn","16"]]}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// State as it is now.
+    Get(Get),
+    /// Values of the program's namespace.
+    Sysctl(Sysctl),
+}
+
+/// Sysctls to set, then sysctls to read; the first that fails ends it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sysctl {
+    /// Names and values to set. Either all are set or none.
+    #[serde(default)]
+    pub write: Vec<(String, String)>,
+    /// Names to read afterwards.
+    #[serde(default)]
+    pub read: Vec<String>,
 }
 
 /// One socket, as `ss` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Row {
     /// `tcp` or `tcp6`.
     pub domain: String,
@@ -52,6 +69,48 @@ pub struct Row {
     pub pid: Option<u32>,
     /// Its name.
     pub cmd: Option<String>,
+    /// The inode of the program's descriptor; 0 when no descriptor is left.
+    #[serde(default)]
+    pub inode: u64,
+    /// Distinguishes sockets of one run, as SO_COOKIE does.
+    #[serde(default)]
+    pub cookie: u64,
+    /// The timer that runs.
+    #[serde(default)]
+    pub timer: Option<Timer>,
+    /// Buffers.
+    #[serde(default)]
+    pub memory: Option<Memory>,
+    /// The congestion control.
+    #[serde(default)]
+    pub congestion: Option<String>,
+    /// TCP_INFO's fields under Linux's names without `tcpi_`; those that are zero are left out.
+    #[serde(default)]
+    pub info: BTreeMap<String, u64>,
+}
+
+/// A timer of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer {
+    /// As /proc/net/tcp numbers it: 1 retransmit, 2 keepalive, 3 TIME_WAIT, 4 probe.
+    pub kind: u8,
+    /// Milliseconds that are left.
+    pub left_ms: u64,
+    /// How often it fired without an answer.
+    pub retransmits: u8,
+}
+
+/// Buffers of a socket in bytes, as SO_MEMINFO has them; what Hearken does not keep is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Memory {
+    /// Held by received data.
+    pub rmem_alloc: u32,
+    /// SO_RCVBUF as it is kept.
+    pub rcvbuf: u32,
+    /// SO_SNDBUF as it is kept.
+    pub sndbuf: u32,
+    /// Held by data that is written and not acknowledged.
+    pub wmem_queued: u32,
 }
 
 /// One published port, with what the host chose.
@@ -68,6 +127,9 @@ pub struct Published {
 pub struct Answer {
     /// The supervisor's process.
     pub pid: u32,
+    /// Why the request was not done: one sentence.
+    #[serde(default)]
+    pub error: Option<String>,
     /// The sockets, if they were asked for.
     #[serde(default)]
     pub sockets: Vec<Row>,
@@ -77,6 +139,9 @@ pub struct Answer {
     /// The counters under nstat's names, if they were asked for.
     #[serde(default)]
     pub counters: Vec<(String, u64)>,
+    /// The sysctls that were read: name and value.
+    #[serde(default)]
+    pub sysctls: Vec<(String, String)>,
 }
 
 /// Where this user's control sockets are.
@@ -169,12 +234,12 @@ fn remove_stale(dir: &Path) {
 }
 
 /// Asks one run.
-pub fn query(socket: &Path, get: Get) -> io::Result<Answer> {
+pub fn query(socket: &Path, request: &Request) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     let patience = Some(Duration::from_secs(5));
     stream.set_read_timeout(patience)?;
     stream.set_write_timeout(patience)?;
-    let mut line = serde_json::to_string(&Request { get })?;
+    let mut line = serde_json::to_string(request)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
     let mut answer = String::new();
@@ -203,10 +268,10 @@ pub fn has_ended(error: &io::Error) -> bool {
 }
 
 /// Asks every run of this user; sockets that no run answers any more are removed.
-pub fn query_all(get: Get) -> io::Result<Vec<Answer>> {
+pub fn query_all(request: &Request) -> io::Result<Vec<Answer>> {
     let mut answers = Vec::new();
     for path in list()? {
-        match query(&path, get) {
+        match query(&path, request) {
             Ok(answer) => answers.push(answer),
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
                 let _ = std::fs::remove_file(&path);
@@ -278,12 +343,20 @@ mod tests {
 
     #[test]
     fn request_is_one_short_json_object() {
-        let r: Request = serde_json::from_str(r#"{"get":"ss"}"#).unwrap();
-        assert_eq!(r.get, Get::Ss);
-        assert_eq!(
-            serde_json::to_string(&Request { get: Get::Nstat }).unwrap(),
-            r#"{"get":"nstat"}"#
-        );
+        for (request, line) in [
+            (Request::Get(Get::Ss), r#"{"get":"ss"}"#),
+            (Request::Get(Get::SsInfo), r#"{"get":"ss-info"}"#),
+            (
+                Request::Sysctl(Sysctl {
+                    write: vec![("net.core.somaxconn".into(), "16".into())],
+                    read: Vec::new(),
+                }),
+                r#"{"sysctl":{"write":[["net.core.somaxconn","16"]],"read":[]}}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&request).unwrap(), line);
+            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
+        }
         assert!(serde_json::from_str::<Request>(r#"{"get":"all"}"#).is_err());
     }
 }

@@ -1,17 +1,19 @@
 //! The answering side of the control socket.
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::epoll::{self, EventFlags};
 
 use super::slab::Key;
 use super::{Source, Supervisor};
-use crate::control::{Answer, Get, Published, Request, Row};
+use crate::control::{Answer, Get, Published, Request, Row, Sysctl};
 
-/// A request is shorter; who sends more is not answered.
-const LONGEST_REQUEST: usize = 256;
+/// A request is shorter; who sends more is not answered. The longest is a list of reserved ports.
+const LONGEST_REQUEST: usize = 1 << 16;
+/// Bytes that are read at a time.
+const PIECE: usize = 4096;
 /// Askers at a time.
 const ASKERS: usize = 16;
 
@@ -61,7 +63,7 @@ impl Supervisor {
             return false;
         };
         if asker.answer.is_empty() {
-            let mut buf = [0u8; LONGEST_REQUEST];
+            let mut buf = [0u8; PIECE];
             match asker.stream.read(&mut buf) {
                 Ok(0) => return false,
                 Ok(n) => asker.request.extend_from_slice(&buf[..n]),
@@ -73,7 +75,7 @@ impl Supervisor {
             let Ok(request) = serde_json::from_slice::<Request>(&asker.request[..end]) else {
                 return false;
             };
-            let mut answer = serde_json::to_vec(&self.answer_to(request)).unwrap_or_default();
+            let mut answer = serde_json::to_vec(&self.answer_to(&request)).unwrap_or_default();
             answer.push(b'\n');
             let Some(asker) = self.askers.get_mut(key) else {
                 return false;
@@ -98,27 +100,15 @@ impl Supervisor {
         false
     }
 
-    fn answer_to(&self, request: Request) -> Answer {
+    fn answer_to(&mut self, request: &Request) -> Answer {
         let mut answer = Answer {
             pid: std::process::id(),
             ..Answer::default()
         };
-        match request.get {
-            Get::Ss => {
-                let owners: HashMap<_, _> = self
-                    .table
-                    .iter()
-                    .filter_map(|(_, s)| Some((self.stack.socket_of(s.file)?, s.owner)))
-                    .collect();
-                answer.sockets = self
-                    .stack
-                    .sockets()
-                    .into_iter()
-                    .map(|(row, socket)| match socket.and_then(|s| owners.get(&s)) {
-                        Some(tid) => self.named(row, *tid),
-                        None => row,
-                    })
-                    .collect();
+        match request {
+            Request::Get(Get::Nstat) => answer.counters = self.stack.counters(),
+            Request::Get(get) => {
+                answer.sockets = self.rows(*get == Get::SsInfo);
                 answer.published = self
                     .host
                     .published
@@ -129,9 +119,52 @@ impl Supervisor {
                     })
                     .collect();
             }
-            Get::Nstat => answer.counters = self.stack.counters(),
+            Request::Sysctl(Sysctl { write, read }) => {
+                match self
+                    .set_sysctls(write)
+                    .and_then(|()| self.stack.sysctls(read))
+                {
+                    Ok(values) => answer.sysctls = values,
+                    Err(error) => answer.error = Some(error),
+                }
+            }
         }
         answer
+    }
+
+    /// The sockets, each with the program's descriptor and process as far as they are known.
+    fn rows(&mut self, info: bool) -> Vec<Row> {
+        let mut owners = HashMap::new();
+        for (_, sock) in self.table.iter() {
+            if let Some(socket) = self.stack.socket_of(sock.file) {
+                let inode = if sock.closed { 0 } else { sock.inode };
+                owners.insert(socket, (sock.owner, inode, self.stack.cookie(sock.file)));
+            }
+        }
+        let mut rows = Vec::new();
+        for (mut row, socket) in self.stack.sockets(info) {
+            if let Some(&(tid, inode, cookie)) = socket.and_then(|s| owners.get(&s)) {
+                (row.inode, row.cookie) = (inode, cookie);
+                row = self.named(row, tid);
+            }
+            rows.push(row);
+        }
+        rows
+    }
+
+    /// Sets them in the stack, and the one that the program's own namespace is read for there too:
+    /// each `listen` takes it from that file.
+    fn set_sysctls(&mut self, values: &[(String, String)]) -> Result<(), String> {
+        self.stack.set_sysctls(values)?;
+        let somaxconn = values.iter().rfind(|(n, _)| n == "net.core.somaxconn");
+        if let Some((_, value)) = somaxconn
+            && let Some(file) = self.somaxconn.as_mut()
+        {
+            file.rewind()
+                .and_then(|()| file.write_all(value.as_bytes()))
+                .map_err(|e| format!("net.core.somaxconn in the program's namespace: {e}"))?;
+        }
+        Ok(())
     }
 
     /// Adds the process, as far as it is still there.

@@ -6,6 +6,7 @@
 //! `None`, and re-reads [`Tcb::timer_at`]. What else happened comes back as [`Effects`].
 
 mod ack;
+mod diag;
 mod input;
 mod output;
 mod probe;
@@ -29,6 +30,7 @@ use hearken_abi::{Counter, TcpState};
 use hearken_wire::Flags;
 use hearken_wire::options::Options;
 
+pub use diag::Timer;
 pub use output::Output;
 pub use user::SendRoom;
 pub use window::initial_window;

@@ -3,7 +3,6 @@
 use super::{Ctx, Effects, NONE, SoError, Tcb};
 use crate::Instant;
 use crate::sysctls::Sysctls;
-use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 
 /// Why nothing, or how much, may be written.
@@ -253,11 +252,5 @@ impl Tcb {
     /// A TIME_WAIT sock takes over: CLOSE, without an error.
     pub fn retire(&mut self, cx: &mut Ctx<'_>) {
         self.done(cx, None);
-    }
-
-    /// Time until the retransmission timer, and how often it fired, for diagnosis.
-    pub fn retransmit_timer(&self, now: Instant) -> Option<(Duration, u8)> {
-        let x = self.xfer.as_ref()?;
-        (x.rto_at != Instant::FAR).then(|| (x.rto_at.since(now), x.retries))
     }
 }

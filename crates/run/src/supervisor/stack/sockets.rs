@@ -2,17 +2,18 @@
 
 use hearken_abi::{Counter, Domain};
 
+use super::topology::why;
 use super::{FileId, SocketId, Stack};
-use crate::control::Row;
+use crate::control::{Memory, Row, Timer};
 
 impl Stack {
-    /// Every socket and connection, each with what its row names it by.
-    pub(crate) fn sockets(&self) -> Vec<(Row, Option<SocketId>)> {
+    /// Every socket and connection, each with what its row names it by; `info` adds TCP_INFO.
+    pub(crate) fn sockets(&self, info: bool) -> Vec<(Row, Option<SocketId>)> {
         let net = self.machine.net(self.prog);
         net.diag()
             .into_iter()
             .map(|d| {
-                let row = Row {
+                let mut row = Row {
                     domain: match d.domain {
                         Domain::Inet => "tcp".to_owned(),
                         Domain::Inet6 => "tcp6".to_owned(),
@@ -24,12 +25,70 @@ impl Stack {
                     peer: d.peer.to_string(),
                     v6only: d.socket.is_some_and(|s| net.options(s).v6only),
                     uid: d.uid,
-                    pid: None,
-                    cmd: None,
+                    timer: (d.timer != 0).then(|| Timer {
+                        kind: d.timer,
+                        left_ms: d.timer_at.since(self.now).as_millis() as u64,
+                        retransmits: d.retransmits,
+                    }),
+                    ..Row::default()
                 };
+                if let Some(m) = d.memory {
+                    row.memory = Some(Memory {
+                        rmem_alloc: m.rmem_alloc,
+                        rcvbuf: m.rcvbuf,
+                        sndbuf: m.sndbuf,
+                        wmem_queued: m.wmem_queued,
+                    });
+                }
+                if let Some(s) = d.socket.filter(|_| info) {
+                    let fields = net.tcp_info(self.now, s).fields();
+                    row.info = fields
+                        .into_iter()
+                        .filter(|(_, v)| *v != 0)
+                        .map(|(n, v)| (n.to_owned(), v))
+                        .collect();
+                }
                 (row, d.socket)
             })
             .collect()
+    }
+
+    /// SO_COOKIE.
+    pub(crate) fn cookie(&mut self, file: FileId) -> u64 {
+        let value = self
+            .getsockopt(file, libc::SOL_SOCKET, libc::SO_COOKIE, 8)
+            .unwrap_or_default();
+        value.try_into().map_or(0, u64::from_ne_bytes)
+    }
+
+    /// Sets all of them, or none.
+    pub(crate) fn set_sysctls(&mut self, values: &[(String, String)]) -> Result<(), String> {
+        let net = self.machine.net_mut(self.prog);
+        let mut before: Vec<(&String, String)> = Vec::new();
+        for (name, value) in values {
+            let old = net.sysctl_get(name);
+            if let Err(e) = net.sysctl_set(name, value) {
+                for (name, old) in before.iter().rev() {
+                    // It was a good value a moment ago.
+                    let _ = net.sysctl_set(name, old);
+                }
+                return Err(format!("{name}={value}: {}", why(e)));
+            }
+            if let Ok(old) = old {
+                before.push((name, old));
+            }
+        }
+        Ok(())
+    }
+
+    /// Their values.
+    pub(crate) fn sysctls(&self, names: &[String]) -> Result<Vec<(String, String)>, String> {
+        let net = self.machine.net(self.prog);
+        let value = |name: &String| match net.sysctl_get(name) {
+            Ok(value) => Ok((name.clone(), value)),
+            Err(e) => Err(format!("{name}: {}", why(e))),
+        };
+        names.iter().map(value).collect()
     }
 
     /// The socket behind a file.

@@ -167,7 +167,8 @@ impl Stack {
     }
 }
 
-fn why(e: hearken_inet::SysctlError) -> &'static str {
+/// What is wrong with a sysctl.
+pub(super) fn why(e: hearken_inet::SysctlError) -> &'static str {
     match e {
         hearken_inet::SysctlError::Unknown => "there is no such sysctl here",
         hearken_inet::SysctlError::Invalid => "the value is not allowed",

@@ -1,0 +1,38 @@
+//! What diagnosis reads of a connection.
+
+use super::Tcb;
+use crate::Instant;
+
+/// The timer that `ss` shows (Linux `inet_sk_diag_fill`, 6.18: docs/linux/ss.md).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// Retransmission, tail loss probe or reordering window.
+    Retransmit,
+    /// Keepalive.
+    Keepalive,
+    /// A probe of a window that is shut.
+    Probe,
+}
+
+impl Tcb {
+    /// The timer that runs, when it fires, and how often it has fired without an answer. A delayed ACK is none.
+    pub fn timer(&self) -> Option<(Timer, Instant, u8)> {
+        let x = self.xfer.as_ref()?;
+        let resend = x.rto_at.min(x.pto_at).min(x.reo_at);
+        if resend != Instant::FAR {
+            let idle = self.snd.nxt == self.snd.una;
+            let kind = if idle && x.rto_at == resend {
+                Timer::Probe
+            } else {
+                Timer::Retransmit
+            };
+            return Some((kind, resend, x.retries));
+        }
+        (x.keepalive_at != Instant::FAR).then_some((Timer::Keepalive, x.keepalive_at, x.retries))
+    }
+
+    /// When data and when an acceptable ACK came last.
+    pub fn heard(&self) -> Option<(Instant, Instant)> {
+        self.xfer.as_ref().map(|x| (x.data_at, x.heard_at))
+    }
+}
