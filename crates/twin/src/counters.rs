@@ -20,6 +20,18 @@ impl Counters {
         self.0.get(name).copied().unwrap_or(0)
     }
 
+    /// The full name of a counter given by it or without its group (`ListenDrops` for `TcpExtListenDrops`).
+    pub fn full_name(&self, name: &str) -> Option<&str> {
+        let mut groups = [
+            "", "TcpExt", "Tcp", "Ip", "Icmp", "Udp", "IpExt", "MPTcpExt",
+        ]
+        .into_iter();
+        groups.find_map(|group| {
+            let (name, _) = self.0.get_key_value(&format!("{group}{name}"))?;
+            Some(name.as_str())
+        })
+    }
+
     /// What moved since `before`.
     pub fn since(&self, before: &Counters) -> Delta {
         let moved = |(name, value): (&String, &i64)| {

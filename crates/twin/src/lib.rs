@@ -12,6 +12,7 @@ mod linux;
 mod ours;
 mod packet;
 mod peer;
+mod system;
 mod table;
 mod twin;
 
@@ -26,5 +27,10 @@ pub use linux::LinuxTwin;
 pub use ours::OursTwin;
 pub use packet::{Icmp, Opt, Packet, Segment, checksum, transport_checksum};
 pub use peer::{Peer, SYN_OPTIONS};
+#[cfg(target_os = "linux")]
+pub use system::LinuxSystem;
+pub use system::{
+    Call, CallId, Lan, OursSystem, Output, Return, System, drive_hearken, drive_linux,
+};
 pub use table::{TcpRow, parse_table};
 pub use twin::{Accepted, AddrArg, Fd, OtherFile, PendingId, Twin};

@@ -11,24 +11,14 @@ use std::time::Instant;
 use hearken_abi::Errno;
 
 use super::sys::{self, check, check_size};
-use super::{LinuxTwin, Pending, fresh_namespace, iface, sysctl_path, write_sysctl};
+use super::{
+    LinuxTwin, Pending, fresh_namespace, iface, is_housekeeping, read_counters, read_proc,
+    sysctl_path, write_sysctl,
+};
 use crate::{Accepted, AddrArg, Counters, Fd, OtherFile, PendingId, TcpRow, Twin, parse_table};
 
 /// An address that no process has mapped.
 const BAD: usize = 8;
-
-fn read_proc(file: &str) -> String {
-    let path = format!("/proc/thread-self/net/{file}");
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// What only the kernel's own address configuration sends: IGMP, MLD, router and neighbour discovery.
-fn is_housekeeping(packet: &[u8]) -> bool {
-    match packet[0] >> 4 {
-        4 => packet[9] == 2,
-        _ => packet[6] == 0 || packet[6] == 58 && matches!(packet[40], 130..=137 | 143),
-    }
-}
 
 fn accept4(fd: Fd, addr: AddrArg, flags: i32) -> Result<Accepted, Errno> {
     let mut buffer = [0xaau8; 128];
@@ -109,11 +99,7 @@ impl Twin for LinuxTwin {
     }
 
     fn counters(&mut self) -> Counters {
-        let mut counters = Counters::default();
-        counters.parse_pairs(&read_proc("snmp"));
-        counters.parse_pairs(&read_proc("netstat"));
-        counters.parse_lines(&read_proc("snmp6"));
-        counters
+        read_counters()
     }
 
     fn sysctl(&mut self, name: &str, value: &str) -> Result<(), Errno> {

@@ -72,7 +72,7 @@ fn with_control<T>(family: c_int, f: impl FnOnce(c_int) -> Result<T, Errno>) -> 
 }
 
 /// Sets an interface up.
-pub(super) fn up(name: &str) -> Result<(), Errno> {
+pub(crate) fn up(name: &str) -> Result<(), Errno> {
     with_control(libc::AF_INET, |fd| {
         let mut req = IfReq::new(name);
         sys::ioctl(fd, SIOCGIFFLAGS, &mut req)?;
@@ -82,14 +82,14 @@ pub(super) fn up(name: &str) -> Result<(), Errno> {
 }
 
 /// Changes an interface's MTU.
-pub(super) fn set_mtu(name: &str, mtu: u32) -> Result<(), Errno> {
+pub(crate) fn set_mtu(name: &str, mtu: u32) -> Result<(), Errno> {
     with_control(libc::AF_INET, |fd| {
         sys::ioctl(fd, SIOCSIFMTU, &mut IfReq::int(name, mtu as i32))
     })
 }
 
 /// Opens a TUN (L3, no packet information) and sets it up, with IPv6's own chatter off.
-pub(super) fn open_tun(name: &str) -> Result<c_int, Errno> {
+pub(crate) fn open_tun(name: &str) -> Result<c_int, Errno> {
     let fd = sys::open("/dev/net/tun", libc::O_RDWR | libc::O_NONBLOCK)?;
     let flags = libc::IFF_TUN | libc::IFF_NO_PI;
     sys::ioctl(fd, TUNSETIFF, &mut IfReq::int(name, flags))?;
@@ -106,8 +106,69 @@ pub(super) fn open_tun(name: &str) -> Result<c_int, Errno> {
     Ok(fd)
 }
 
+/// An interface's number.
+pub(crate) fn index(name: &str) -> Result<c_int, Errno> {
+    with_control(libc::AF_INET, |fd| {
+        let mut req = IfReq::new(name);
+        sys::ioctl(fd, SIOCGIFINDEX, &mut req)?;
+        Ok(i32::from_ne_bytes(
+            req.data[..4].try_into().expect("four bytes"),
+        ))
+    })
+}
+
+/// `struct in6_rtmsg`.
+#[repr(C)]
+struct In6RtMsg {
+    dst: [u8; 16],
+    src: [u8; 16],
+    gateway: [u8; 16],
+    kind: u32,
+    dst_len: u16,
+    src_len: u16,
+    metric: u32,
+    info: libc::c_ulong,
+    flags: u32,
+    index: c_int,
+}
+
+/// Sends everything that no other route takes out of this interface.
+pub(crate) fn default_route(name: &str, v4: bool) -> Result<(), Errno> {
+    const RTF_UP: u32 = 1;
+    if v4 {
+        let mut device = [0 as libc::c_char; libc::IFNAMSIZ];
+        for (to, from) in device.iter_mut().zip(name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        // SAFETY: rtentry is plain data for which zero is a valid value.
+        let mut route: libc::rtentry = unsafe { core::mem::zeroed() };
+        route.rt_dst.sa_family = libc::AF_INET as u16;
+        route.rt_genmask.sa_family = libc::AF_INET as u16;
+        route.rt_flags = RTF_UP as u16;
+        route.rt_dev = device.as_mut_ptr();
+        return with_control(libc::AF_INET, |fd| {
+            sys::ioctl(fd, libc::SIOCADDRT, &mut route)
+        });
+    }
+    let mut route = In6RtMsg {
+        dst: [0; 16],
+        src: [0; 16],
+        gateway: [0; 16],
+        kind: 0,
+        dst_len: 0,
+        src_len: 0,
+        metric: 1024,
+        info: 0,
+        flags: RTF_UP,
+        index: index(name)?,
+    };
+    with_control(libc::AF_INET6, |fd| {
+        sys::ioctl(fd, libc::SIOCADDRT, &mut route)
+    })
+}
+
 /// Gives an interface an address, and waits until it can be used.
-pub(super) fn add_address(name: &str, address: IpAddr, prefix: u8) -> Result<(), Errno> {
+pub(crate) fn add_address(name: &str, address: IpAddr, prefix: u8) -> Result<(), Errno> {
     match address {
         IpAddr::V4(address) => with_control(libc::AF_INET, |fd| {
             sys::ioctl(fd, SIOCSIFADDR, &mut IfReq::sockaddr(name, address))?;
@@ -134,7 +195,7 @@ pub(super) fn add_address(name: &str, address: IpAddr, prefix: u8) -> Result<(),
 
 /// Waits until packets to an IPv6 address are taken as local: its route is the last thing that the kernel's work item for a
 /// new address sets up (it runs even without DAD).
-pub(super) fn wait_for_v6(address: Ipv6Addr) {
+pub(crate) fn wait_for_v6(address: Ipv6Addr) {
     let hex: String = address
         .octets()
         .iter()

@@ -2,8 +2,8 @@
 
 mod calls;
 mod defaults;
-mod iface;
-mod sys;
+pub(crate) mod iface;
+pub(crate) mod sys;
 
 use core::ffi::c_int;
 use core::net::Ipv6Addr;
@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use hearken_abi::Errno;
 
-use crate::{Accepted, Fd, LISTENER_V4, LISTENER_V6, PendingId, Twin};
+use crate::{Accepted, Counters, Fd, LISTENER_V4, LISTENER_V6, PendingId, Twin};
 
 /// Linux in a fresh namespace, with `lo` and `tun0`.
 pub struct LinuxTwin {
@@ -40,14 +40,7 @@ struct Pending {
 impl LinuxTwin {
     /// Makes the calling thread a world of its own: descriptors, namespace, default sysctls, lo and `tun0`.
     fn new() -> Result<Self, (&'static str, Errno)> {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            sys::install_handlers();
-            sys::bound_descriptors(4096);
-        });
-        sys::own_descriptors().map_err(|errno| ("close_range(CLOSE_RANGE_UNSHARE)", errno))?;
-        fresh_namespace()?;
-        let tun = iface::open_tun("tun0").map_err(|errno| ("opening the TUN", errno))?;
+        let tun = enter_world()?;
         for (address, prefix) in [(LISTENER_V4, 24), (LISTENER_V6, 64)] {
             iface::add_address("tun0", address, prefix)
                 .map_err(|errno| ("the TUN's address", errno))?;
@@ -60,6 +53,18 @@ impl LinuxTwin {
             pending: BTreeMap::new(),
         })
     }
+}
+
+/// Gives the calling thread descriptors and a namespace of its own, with `lo` and `tun0`; says the TUN's descriptor.
+pub(crate) fn enter_world() -> Result<c_int, (&'static str, Errno)> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        sys::install_handlers();
+        sys::bound_descriptors(4096);
+    });
+    sys::own_descriptors().map_err(|errno| ("close_range(CLOSE_RANGE_UNSHARE)", errno))?;
+    fresh_namespace()?;
+    iface::open_tun("tun0").map_err(|errno| ("opening the TUN", errno))
 }
 
 /// Enters a fresh namespace with Linux's defaults and lo up.
@@ -81,11 +86,11 @@ fn fresh_namespace() -> Result<(), (&'static str, Errno)> {
     Ok(())
 }
 
-fn sysctl_path(name: &str) -> String {
+pub(crate) fn sysctl_path(name: &str) -> String {
     format!("/proc/sys/{}", name.replace('.', "/"))
 }
 
-fn write_sysctl(name: &str, value: &str) -> Result<(), Errno> {
+pub(crate) fn write_sysctl(name: &str, value: &str) -> Result<(), Errno> {
     fs::write(sysctl_path(name), value).map_err(|error| Errno(error.raw_os_error().unwrap_or(0)))
 }
 
@@ -100,6 +105,28 @@ impl Drop for LinuxTwin {
             // The thread catches nothing: a panic of its own was reported when it happened.
             let _ = pending.handle.join();
         }
+    }
+}
+
+pub(crate) fn read_proc(file: &str) -> String {
+    let path = format!("/proc/thread-self/net/{file}");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every counter of the calling thread's namespace.
+pub(crate) fn read_counters() -> Counters {
+    let mut counters = Counters::default();
+    counters.parse_pairs(&read_proc("snmp"));
+    counters.parse_pairs(&read_proc("netstat"));
+    counters.parse_lines(&read_proc("snmp6"));
+    counters
+}
+
+/// What only the kernel's own address configuration sends: IGMP, MLD, router and neighbour discovery.
+pub(crate) fn is_housekeeping(packet: &[u8]) -> bool {
+    match packet[0] >> 4 {
+        4 => packet[9] == 2,
+        _ => packet[6] == 0 || packet[6] == 58 && matches!(packet[40], 130..=137 | 143),
     }
 }
 

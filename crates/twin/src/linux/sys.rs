@@ -7,35 +7,35 @@ use std::io;
 use hearken_abi::Errno;
 
 /// The calling thread's last errno.
-pub(super) fn last() -> Errno {
+pub(crate) fn last() -> Errno {
     Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }
 
 /// A call's int as a result.
-pub(super) fn check(result: c_int) -> Result<c_int, Errno> {
+pub(crate) fn check(result: c_int) -> Result<c_int, Errno> {
     if result < 0 { Err(last()) } else { Ok(result) }
 }
 
 /// A call's size as a result.
-pub(super) fn check_size(result: isize) -> Result<usize, Errno> {
+pub(crate) fn check_size(result: isize) -> Result<usize, Errno> {
     usize::try_from(result).map_err(|_| last())
 }
 
 /// `open(2)` without a mode.
-pub(super) fn open(path: &str, flags: c_int) -> Result<c_int, Errno> {
+pub(crate) fn open(path: &str, flags: c_int) -> Result<c_int, Errno> {
     let path = CString::new(path).expect("a path without NUL");
     // SAFETY: the path is a valid C string for the length of the call.
     check(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })
 }
 
 /// `close(2)`.
-pub(super) fn close(fd: c_int) -> Result<(), Errno> {
+pub(crate) fn close(fd: c_int) -> Result<(), Errno> {
     // SAFETY: closing a descriptor touches no memory of ours; the number came from a case and belongs to this thread's table.
     check(unsafe { libc::close(fd) }).map(drop)
 }
 
 /// A private descriptor table for the calling thread that keeps only standard input, output and error.
-pub(super) fn own_descriptors() -> Result<(), Errno> {
+pub(crate) fn own_descriptors() -> Result<(), Errno> {
     // SAFETY: the call unshares the table first, so it closes nothing that another thread uses; this thread owns no
     // descriptor above 2 yet.
     let result = unsafe {
@@ -50,26 +50,26 @@ pub(super) fn own_descriptors() -> Result<(), Errno> {
 }
 
 /// A network namespace of its own for the calling thread.
-pub(super) fn unshare_net() -> Result<(), Errno> {
+pub(crate) fn unshare_net() -> Result<(), Errno> {
     // SAFETY: only this thread's namespace changes.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
 }
 
 /// The calling thread's effective user; real and saved stay 0, so that it can come back.
-pub(super) fn set_euid(uid: u32) -> Result<(), Errno> {
+pub(crate) fn set_euid(uid: u32) -> Result<(), Errno> {
     // SAFETY: the raw call changes this thread alone, where libc's wrapper would change every thread of the process.
     let result = unsafe { libc::syscall(libc::SYS_setresuid, u32::MAX, uid, u32::MAX) };
     check(result as c_int).map(drop)
 }
 
 /// The calling thread's number.
-pub(super) fn thread_id() -> c_int {
+pub(crate) fn thread_id() -> c_int {
     // SAFETY: no arguments, no memory.
     unsafe { libc::syscall(libc::SYS_gettid) as c_int }
 }
 
 /// Sends a signal to a thread of this process.
-pub(super) fn signal_thread(thread: c_int, signal: c_int) {
+pub(crate) fn signal_thread(thread: c_int, signal: c_int) {
     // SAFETY: the thread is one that we started and have not joined; a thread that is gone gives ESRCH.
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) };
 }
@@ -77,7 +77,7 @@ pub(super) fn signal_thread(thread: c_int, signal: c_int) {
 extern "C" fn ignore(_signal: c_int) {}
 
 /// Installs empty handlers: SIGUSR1 without SA_RESTART, SIGUSR2 with it.
-pub(super) fn install_handlers() {
+pub(crate) fn install_handlers() {
     for (signal, flags) in [(libc::SIGUSR1, 0), (libc::SIGUSR2, libc::SA_RESTART)] {
         // SAFETY: sigaction is plain data for which zero is a valid value.
         let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
@@ -90,7 +90,7 @@ pub(super) fn install_handlers() {
 }
 
 /// Bounds the process's descriptors, so that a case can fill its table quickly.
-pub(super) fn bound_descriptors(limit: u64) {
+pub(crate) fn bound_descriptors(limit: u64) {
     let mut now = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -103,13 +103,13 @@ pub(super) fn bound_descriptors(limit: u64) {
 }
 
 /// `ioctl(2)` with a structure.
-pub(super) fn ioctl<T>(fd: c_int, request: u64, arg: &mut T) -> Result<(), Errno> {
+pub(crate) fn ioctl<T>(fd: c_int, request: u64, arg: &mut T) -> Result<(), Errno> {
     // SAFETY: each caller passes the structure that the request is defined with, and it lives for the call.
     check(unsafe { libc::ioctl(fd, request as _, core::ptr::from_mut(arg)) }).map(drop)
 }
 
 /// Whether the descriptor becomes readable within so many milliseconds.
-pub(super) fn readable(fd: c_int, milliseconds: c_int) -> bool {
+pub(crate) fn readable(fd: c_int, milliseconds: c_int) -> bool {
     let mut poll = libc::pollfd {
         fd,
         events: libc::POLLIN,
@@ -120,13 +120,13 @@ pub(super) fn readable(fd: c_int, milliseconds: c_int) -> bool {
 }
 
 /// `read(2)`.
-pub(super) fn read(fd: c_int, buffer: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn read(fd: c_int, buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the buffer is writable for its whole length.
     check_size(unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) })
 }
 
 /// `write(2)`.
-pub(super) fn write(fd: c_int, buffer: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write(fd: c_int, buffer: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the buffer is readable for its whole length.
     check_size(unsafe { libc::write(fd, buffer.as_ptr().cast(), buffer.len()) })
 }
