@@ -8,6 +8,7 @@ extern crate alloc;
 mod api;
 mod arena;
 mod bind;
+pub mod cbpf;
 mod close;
 mod connect;
 mod diag;
