@@ -17,6 +17,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sim", &["abi", "wire", "tcp", "inet", "syscall", "device"]),
     ("twin", &["abi", "wire", "tcp", "inet", "syscall", "device"]),
     (
+        "drill",
+        &[
+            "abi", "wire", "tcp", "inet", "syscall", "device", "sim", "twin",
+        ],
+    ),
+    (
         "run",
         &["abi", "wire", "tcp", "inet", "syscall", "gateway", "device"],
     ),
@@ -27,7 +33,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "abi", "wire", "tcp", "inet", "syscall", "gateway", "device", "twin", "run", "bench",
+            "abi", "wire", "tcp", "inet", "syscall", "gateway", "device", "sim", "twin", "drill",
+            "run", "bench",
         ],
     ),
 ];

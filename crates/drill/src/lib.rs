@@ -1,0 +1,11 @@
+//! The language of packetdrill, and what it takes to run a script of it: `docs/drill.md` teaches it.
+//!
+//! A [`Script`](ast::Script) is read once and run on a [`System`]; what came of it is an [`Outcome`].
+#![forbid(unsafe_code)]
+
+pub mod ast;
+pub mod outcome;
+pub mod span;
+
+pub use outcome::{Failure, Outcome, RunOptions, System, Verdict};
+pub use span::Span;
