@@ -162,6 +162,10 @@ pub enum Opt {
     Ttl(u8),
     /// TCP_FASTOPEN: the length of the queue. Kept; Fast Open itself is not there yet.
     FastOpenQlen(u32),
+    /// TCP_DEFER_ACCEPT: how many timeouts of the SYN-ACK a bare ACK does not complete the handshake.
+    DeferAccept(u8),
+    /// TCP_SAVE_SYN: 1 from the IP header on, 2 with what the device puts before it.
+    SaveSyn(u8),
 }
 
 /// The options of a socket as they stand.

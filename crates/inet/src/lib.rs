@@ -43,3 +43,4 @@ pub use hearken_abi::{Domain, TcpState};
 pub use hearken_tcp::{Drops, Instant, Mib, SysctlError, Sysctls};
 pub use hooks::{HookMask, Hooks, SecurityCall, SockOp, SockOps, Step};
 pub use net::Net;
+pub use socket::Attached;

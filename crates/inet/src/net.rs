@@ -161,7 +161,7 @@ impl Net {
             if ethernet {
                 link::input(self, now, iface, frame);
             } else {
-                ip::input::input(self, now, iface, frame);
+                ip::input::input(self, now, iface, &[], frame);
             }
         }
     }
@@ -477,6 +477,25 @@ impl Net {
     pub fn set_option(&mut self, now: Instant, s: SocketId, opt: Opt) -> Result<(), OptError> {
         self.sh.socket(s).ok_or(OptError::Invalid)?;
         options::set(self, now, s.slot, opt)
+    }
+    /// TCP_SAVED_SYN: the SYN that began a connection, which is gone once it was read; empty when nothing was kept.
+    /// With less than `room` for it, it stays.
+    pub fn take_saved_syn(&mut self, s: SocketId, room: usize) -> Result<Vec<u8>, OptError> {
+        self.sh.socket(s).ok_or(OptError::Invalid)?;
+        options::take_saved_syn(self, s.slot, room)
+    }
+    /// Hands something of the caller's to the children that a listener has from now on: each keeps what was attached
+    /// when its handshake completed (docs/linux 49).
+    pub fn attach(&mut self, s: SocketId, what: Option<Attached>) {
+        if let Some(k) = self.sh.socket_mut(s)
+            && (what.is_some() || k.conf.is_some())
+        {
+            k.conf().attached = what;
+        }
+    }
+    /// What was attached to the socket, or to its listener when it was made.
+    pub fn attached(&self, s: SocketId) -> Option<Attached> {
+        self.sh.socket(s)?.conf.as_ref()?.attached.clone()
     }
     /// getsockopt(2): the options as they stand; defaults for a socket that is gone.
     pub fn options(&self, s: SocketId) -> Options {

@@ -1,5 +1,6 @@
 //! setsockopt and getsockopt of what `Net` obeys.
 
+use alloc::vec::Vec;
 use hearken_tcp::Instant;
 use hearken_tcp::tcb::NONE;
 
@@ -91,6 +92,8 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::Tos(v) => s.conf().tos = v,
         Opt::Ttl(v) => s.conf().ttl = v,
+        Opt::DeferAccept(n) => s.conf().defer_accept = n,
+        Opt::SaveSyn(n) => s.conf().save_syn = n,
         Opt::FastOpenQlen(n) => {
             if matches!(s.phase, Phase::V4(_) | Phase::V6(_)) {
                 return Err(OptError::Invalid);
@@ -103,6 +106,18 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
     }
     Ok(())
+}
+
+/// TCP_SAVED_SYN, which is gone once it was read. `Err`: there is no room for it, and it stays.
+pub(crate) fn take_saved_syn(net: &mut Net, slot: u32, room: usize) -> Result<Vec<u8>, OptError> {
+    let conf = net.sh.sockets.get_mut(slot).and_then(|s| s.conf.as_mut());
+    let Some(kept) = conf.map(|c| &mut c.saved_syn) else {
+        return Ok(Vec::new());
+    };
+    if kept.as_ref().is_some_and(|k| k.len() > room) {
+        return Err(OptError::Invalid);
+    }
+    Ok(kept.take().map_or_else(Vec::new, Vec::from))
 }
 
 pub(crate) fn get(net: &Net, slot: u32) -> Option<Options> {

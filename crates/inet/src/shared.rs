@@ -18,7 +18,7 @@ use crate::hooks::{HookMask, Hooks, SockOp, SockOps, Step};
 use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
-use crate::listen::Listener;
+use crate::listen::{Listener, SavedSyns};
 use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) lo: VecDeque<Vec<u8>>,
     /// The Fast Open key, once there is one.
     pub(crate) fastopen_key: Option<[u32; 4]>,
+    pub(crate) saved_syns: SavedSyns,
     events: VecDeque<(u32, u32)>,
     hooks: Option<Box<dyn Hooks + Send>>,
     mask: HookMask,
@@ -80,6 +81,7 @@ impl Shared {
             syns: VecDeque::new(),
             lo: VecDeque::new(),
             fastopen_key: None,
+            saved_syns: SavedSyns::default(),
             events: VecDeque::new(),
             hooks,
             mask,

@@ -1,6 +1,8 @@
 //! The socket record: what a program holds, whatever phase its TCP is in.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use hearken_abi::Domain;
@@ -52,7 +54,18 @@ pub(crate) struct Conf {
     pub(crate) tos: u8,
     pub(crate) ttl: u8,
     pub(crate) fast_open_qlen: u32,
+    /// TCP_DEFER_ACCEPT, in timeouts of the SYN-ACK.
+    pub(crate) defer_accept: u8,
+    /// TCP_SAVE_SYN
+    pub(crate) save_syn: u8,
+    /// TCP_SAVED_SYN, until it is read.
+    pub(crate) saved_syn: Option<Box<[u8]>>,
+    /// What the layer above wants children to have.
+    pub(crate) attached: Option<Attached>,
 }
+
+/// What the layer above keeps of a socket: inet hands it to children, as it was when they were made.
+pub type Attached = Arc<dyn Any + Send + Sync>;
 
 impl Conf {
     pub(crate) fn new(domain: Domain) -> Self {
@@ -70,6 +83,10 @@ impl Conf {
             tos: 0,
             ttl: 0,
             fast_open_qlen: 0,
+            defer_accept: 0,
+            save_syn: 0,
+            saved_syn: None,
+            attached: None,
         }
     }
 
@@ -80,12 +97,15 @@ impl Conf {
             && self.rcvbuf.is_none()
             && self.sndbuf.is_none()
             && self.linger.is_none()
+            && self.attached.is_none()
+            && self.save_syn == 0
             && (self.max_seg, self.syn_cnt, self.tos, self.ttl) == (0, 0, 0, 0);
         (!plain).then(|| {
             let fresh = Self::new(domain);
             Box::new(Self {
                 local: fresh.local,
                 fast_open_qlen: 0,
+                defer_accept: 0,
                 ..self.clone()
             })
         })

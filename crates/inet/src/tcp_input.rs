@@ -30,6 +30,18 @@ pub(crate) struct Packet<'a, F: Side> {
     pub(crate) unicast: bool,
     pub(crate) header: &'a tcp::Header,
     pub(crate) seg: Segment<'a>,
+    pub(crate) raw: Raw<'a>,
+}
+
+/// The headers as they came, for whoever keeps or checks bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raw<'a> {
+    /// Below IP: nothing on a device that carries bare packets.
+    pub(crate) link: &'a [u8],
+    /// IP, with options or extension headers.
+    pub(crate) ip: &'a [u8],
+    /// TCP, with options.
+    pub(crate) tcp: &'a [u8],
 }
 
 impl<F: Side> Packet<'_, F> {
@@ -46,13 +58,14 @@ impl<F: Side> Packet<'_, F> {
 
 /// Where a segment comes from, as the IP layer knows it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct From<A> {
+pub(crate) struct From<'a, A> {
     pub(crate) src: A,
     pub(crate) dst: A,
     pub(crate) iface: IfaceId,
     pub(crate) tos: u8,
     pub(crate) unicast: bool,
     pub(crate) csum: RxCsum,
+    pub(crate) raw: Raw<'a>,
 }
 
 /// Takes the TCP part of a packet: `data[0]` holds at least the header, all of it.
@@ -60,7 +73,7 @@ pub(crate) fn tcp_input<F: Side>(
     half: &mut Half<F>,
     sh: &mut Shared,
     now: Instant,
-    from: From<F::Addr>,
+    from: From<'_, F::Addr>,
     data: &mut [&[u8]],
 ) {
     let len: usize = data.iter().map(|d| d.len()).sum();
@@ -79,8 +92,9 @@ pub(crate) fn tcp_input<F: Side>(
             return sh.drop_packet(DropReason::TcpCsum);
         }
     }
+    let mut raw = from.raw;
     if let Some(first) = data.first_mut() {
-        *first = &first[header_len..];
+        (raw.tcp, *first) = first.split_at(header_len);
     }
     let seg = Segment {
         seq: Seq(header.seq),
@@ -107,6 +121,7 @@ pub(crate) fn tcp_input<F: Side>(
         unicast,
         header: &header,
         seg,
+        raw,
     };
     let tuple = p.tuple();
     match half.find(&sh.secrets, &tuple) {

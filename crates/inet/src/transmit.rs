@@ -287,10 +287,9 @@ pub(crate) fn poll_lo(net: &mut Net, now: Instant) -> bool {
         gso_size: 0,
     };
     while let Some(b) = queue.pop_front() {
-        ip::input::input(
+        ip::input::input_lo(
             net,
             now,
-            IfaceId::LO,
             &RxFrame {
                 meta,
                 head: &b,

@@ -21,7 +21,7 @@ pub(crate) enum Timeout {
 }
 
 /// The values of one socket.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Options {
     pub(crate) rcv_timeout: Timeout,
     pub(crate) snd_timeout: Timeout,

@@ -60,6 +60,8 @@ impl<F: Family> RequestSock<F> {
     pub const TX_QUEUED: u8 = 32;
     /// Came to the listener's queue as an ACK already, while the accept queue was full.
     pub const ACKED: u8 = 64;
+    /// The bytes of its SYN are kept aside.
+    pub const SAVED_SYN: u8 = 128;
 
     /// Whether all the bits of `f` are set.
     pub const fn has(&self, f: u8) -> bool {

@@ -13,16 +13,28 @@ use crate::api::IfaceId;
 use crate::frame::{RxCsum, RxFrame};
 use crate::net::Net;
 use crate::shared::Shared;
-use crate::tcp_input::{From, tcp_input};
+use crate::tcp_input::{From, Raw, tcp_input};
 use crate::udp;
 
 /// Pieces that one packet may come in.
 const PIECES: usize = 17;
 
-pub(crate) fn input(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
+/// What Linux's loopback device puts in front of a packet: an Ethernet header without addresses.
+const LO_V4: [u8; 14] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x00];
+const LO_V6: [u8; 14] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x86, 0xdd];
+
+/// Takes a packet of `lo`.
+pub(crate) fn input_lo(net: &mut Net, now: Instant, frame: &RxFrame<'_>) {
+    let v6 = frame.head.first().is_some_and(|b| b >> 4 == 6);
+    let link = if v6 { &LO_V6 } else { &LO_V4 };
+    input(net, now, IfaceId::LO, link, frame);
+}
+
+/// Takes a packet that came behind the bytes `link`.
+pub(crate) fn input(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &RxFrame<'_>) {
     match frame.head.first().map(|b| b >> 4) {
-        Some(4) => input_v4(net, now, iface, frame),
-        Some(6) => input_v6(net, now, iface, frame),
+        Some(4) => input_v4(net, now, iface, link, frame),
+        Some(6) => input_v6(net, now, iface, link, frame),
         _ => net.sh.drop_packet(DropReason::UnhandledProto),
     }
 }
@@ -58,7 +70,7 @@ fn frame_len(frame: &RxFrame<'_>) -> usize {
     frame.head.len() + frame.body.iter().map(|b| b.len()).sum::<usize>()
 }
 
-fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
+fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &RxFrame<'_>) {
     let sh = &mut net.sh;
     sh.mib.inc(Counter::IpInReceives);
     let (h, skip) = match ipv4::parse_split(frame.head, frame_len(frame)) {
@@ -94,15 +106,28 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
     }
     let len = usize::from(h.total_len) - skip;
     let unicast = !group;
+    let raw = Raw {
+        link,
+        ip: frame.head.get(..skip).unwrap_or(&[]),
+        tcp: &[],
+    };
     if !h.is_fragment() && frame.body.is_empty() {
         // The common case sets up no list of pieces.
         let data = frame.head.get(skip..skip + len).unwrap_or(&[]);
-        return deliver_v4(net, now, iface, &h, unicast, frame.meta.csum, &mut [data]);
+        return deliver_v4(
+            net,
+            now,
+            iface,
+            &h,
+            raw,
+            (unicast, frame.meta.csum),
+            &mut [data],
+        );
     }
     let mut room = [&[][..]; PIECES];
     let data = pieces(frame, skip, len, &mut room);
     if !h.is_fragment() {
-        return deliver_v4(net, now, iface, &h, unicast, frame.meta.csum, data);
+        return deliver_v4(net, now, iface, &h, raw, (unicast, frame.meta.csum), data);
     }
     let key = fragment::Key {
         src: src.to_ipv6_mapped().octets(),
@@ -115,7 +140,15 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         more: h.mf,
     };
     if let Some(whole) = reassemble(sh, now, key, piece, data) {
-        deliver_v4(net, now, iface, &h, unicast, RxCsum::Unknown, &mut [&whole]);
+        deliver_v4(
+            net,
+            now,
+            iface,
+            &h,
+            raw,
+            (unicast, RxCsum::Unknown),
+            &mut [&whole],
+        );
     }
 }
 
@@ -124,8 +157,8 @@ fn deliver_v4(
     now: Instant,
     iface: IfaceId,
     h: &ipv4::Header,
-    unicast: bool,
-    csum: RxCsum,
+    raw: Raw<'_>,
+    (unicast, csum): (bool, RxCsum),
     data: &mut [&[u8]],
 ) {
     let sh = &mut net.sh;
@@ -139,6 +172,7 @@ fn deliver_v4(
                 tos: h.tos,
                 unicast,
                 csum,
+                raw,
             };
             tcp_input(&mut net.v4, sh, now, from, data);
         }
@@ -204,7 +238,7 @@ fn reassemble(
     }
 }
 
-fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
+fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &RxFrame<'_>) {
     let sh = &mut net.sh;
     sh.mib.inc(Counter::Ip6InReceives);
     let Ok((h, _)) = ipv6::parse_split(frame.head, frame_len(frame)) else {
@@ -230,7 +264,12 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
     let end = usize::from(h.payload_len) + ipv6::LEN;
     if h.next_header == ipv6::FRAGMENT {
         // Only where it stands first, as every sender puts it that adds no other extension header.
-        return fragment_v6(net, now, iface, &h, unicast, frame, end);
+        let raw = Raw {
+            link,
+            ip: frame.head.get(..ipv6::LEN).unwrap_or(&[]),
+            tcp: &[],
+        };
+        return fragment_v6(net, now, iface, &h, (raw, unicast), frame, end);
     }
     let Some((protocol, skip, fragmented)) = ipv6::upper(frame.head) else {
         sh.mib.inc(Counter::Ip6InHdrErrors);
@@ -240,6 +279,11 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         sh.mib.inc(Counter::Ip6InHdrErrors);
         return sh.drop_packet(DropReason::IpInhdr);
     };
+    let raw = Raw {
+        link,
+        ip: frame.head.get(..skip).unwrap_or(&[]),
+        tcp: &[],
+    };
     let mut room = [&[][..]; PIECES];
     let data = pieces(frame, skip, len, &mut room);
     deliver_v6(
@@ -247,8 +291,8 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
         now,
         iface,
         &h,
-        (protocol, unicast),
-        frame.meta.csum,
+        raw,
+        (protocol, unicast, frame.meta.csum),
         data,
     );
 }
@@ -259,7 +303,7 @@ fn fragment_v6(
     now: Instant,
     iface: IfaceId,
     h: &ipv6::Header,
-    unicast: bool,
+    (raw, unicast): (Raw<'_>, bool),
     frame: &RxFrame<'_>,
     end: usize,
 ) {
@@ -294,8 +338,8 @@ fn fragment_v6(
             now,
             iface,
             h,
-            (next, unicast),
-            RxCsum::Unknown,
+            raw,
+            (next, unicast, RxCsum::Unknown),
             &mut [&whole],
         );
     }
@@ -306,8 +350,8 @@ fn deliver_v6(
     now: Instant,
     iface: IfaceId,
     h: &ipv6::Header,
-    (protocol, unicast): (u8, bool),
-    csum: RxCsum,
+    raw: Raw<'_>,
+    (protocol, unicast, csum): (u8, bool, RxCsum),
     data: &mut [&[u8]],
 ) {
     let sh = &mut net.sh;
@@ -321,6 +365,7 @@ fn deliver_v6(
                 tos: h.traffic_class,
                 unicast,
                 csum,
+                raw,
             };
             tcp_input(&mut net.v6, sh, now, from, data);
         }

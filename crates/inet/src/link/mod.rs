@@ -198,7 +198,8 @@ pub(crate) fn input(net: &mut Net, now: Instant, iface: IfaceId, frame: &RxFrame
     }
     match h.ether_type {
         ether_type::IPV4 | ether_type::IPV6 => {
-            ip::input::input(net, now, iface, &RxFrame { head, ..*frame })
+            let link = &frame.head[..ethernet::LEN];
+            ip::input::input(net, now, iface, link, &RxFrame { head, ..*frame })
         }
         ether_type::ARP => arp_input(net, now, iface, head),
         _ => net.sh.drop_packet(DropReason::UnhandledProto),

@@ -8,7 +8,7 @@ use hearken_tcp::tcb::{Connection, NONE, Tcb};
 use hearken_wire::{Flags, Options, tcp};
 
 use super::accept_queue;
-use super::conn_request::{remove, resend};
+use super::conn_request::{remove, resend, shape};
 use crate::api::IfaceId;
 use crate::family::Side;
 use crate::hash::bind::Holder;
@@ -38,6 +38,7 @@ pub(crate) fn check_req<F: Side>(
     };
     let (full, ack_backlog) = (listener.accept_queue_is_full(), listener.ack_backlog());
     let (domain, limit) = (listener.domain, listener.max_ack_backlog);
+    let listening = listener.socket;
     let flags = p.header.flags;
     let (syn, ack, rst) = (
         flags.contains(Flags::SYN),
@@ -116,6 +117,15 @@ pub(crate) fn check_req<F: Side>(
     }
     if !ack {
         return sh.drop_packet(DropReason::TcpFlags);
+    }
+    // TCP_DEFER_ACCEPT: only data, or a FIN, completes the handshake (docs/linux 90).
+    let defer = shape(sh, listening).defer_accept;
+    if req.num_timeout < defer && p.seg.end() == req.rcv_nxt() {
+        sh.mib.inc(Counter::TcpDeferAcceptDrop);
+        if let Some(r) = half.reqs.get_mut(slot) {
+            r.flags |= RequestSock::<F>::ACKED;
+        }
+        return;
     }
     let remote = SocketAddr::new(shown(domain, F::to_ip(req.tuple.raddr)), req.tuple.rport);
     if full {
@@ -216,6 +226,9 @@ pub(super) fn create_child<F: Side>(
     }
     tcb.set_mapped(!F::V6 && socket.domain == hearken_abi::Domain::Inet6);
     socket.bind = NONE;
+    if req.has(RequestSock::<F>::SAVED_SYN) {
+        socket.conf().saved_syn = sh.saved_syns.take::<F>(slot);
+    }
     let conn = half.conns.insert(Connection {
         tcb,
         tuple: req.tuple,

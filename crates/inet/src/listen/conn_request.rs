@@ -9,6 +9,7 @@ use hearken_tcp::tcb::initial_window;
 use hearken_tcp::{Family, Instant, Seq};
 use hearken_wire::{Flags, Options, tcp};
 
+use super::saved_syn;
 use crate::api::IfaceId;
 use crate::event::{Event, SynId, SynVerdict};
 use crate::family::Side;
@@ -44,6 +45,8 @@ pub(crate) struct Shape {
     pub(crate) syn_cnt: u8,
     pub(crate) tos: u8,
     pub(crate) ttl: u8,
+    pub(crate) defer_accept: u8,
+    pub(crate) save_syn: u8,
 }
 
 pub(crate) fn shape(sh: &Shared, socket: u32) -> Shape {
@@ -57,6 +60,8 @@ pub(crate) fn shape(sh: &Shared, socket: u32) -> Shape {
         syn_cnt: c.syn_cnt,
         tos: c.tos,
         ttl: c.ttl,
+        defer_accept: c.defer_accept,
+        save_syn: c.save_syn,
     })
 }
 
@@ -131,7 +136,17 @@ pub(crate) fn conn_request<F: Side>(
     if held {
         (req.flags, req.deadline) = (req.flags | RequestSock::<F>::HELD, now + HOLD);
     }
+    let save = sh
+        .listeners
+        .get(l)
+        .map_or(0, |l| shape(sh, l.socket).save_syn);
+    if save != 0 {
+        req.flags |= RequestSock::<F>::SAVED_SYN;
+    }
     let slot = hash(half, sh, req);
+    if save != 0 {
+        sh.saved_syns.keep::<F>(slot, saved_syn::bytes_of(save, p));
+    }
     let generation = half.reqs.generation(slot);
     sh.timers.set(req.deadline, key::<F>(slot, generation));
     if held {
@@ -270,6 +285,9 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     };
     half.unhash(&sh.secrets, &r.tuple, Entry::Request(slot));
     half.reqs.remove(slot);
+    if r.has(RequestSock::<F>::SAVED_SYN) {
+        sh.saved_syns.take::<F>(slot);
+    }
     if let Some(l) = sh.listeners.of(r.listener, r.listener_gen) {
         l.half_open -= 1;
         l.young -= u32::from(r.num_timeout == 0);
@@ -359,17 +377,24 @@ pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: I
         return remove(half, sh, slot);
     }
     let (len, limit, young) = (l.half_open, l.max_ack_backlog, l.young);
-    let cnt = shape(sh, socket).syn_cnt;
-    let retries = if cnt != 0 {
-        cnt
+    let shape = shape(sh, socket);
+    let retries = if shape.syn_cnt != 0 {
+        shape.syn_cnt
     } else {
         sh.sysctls.tcp_synack_retries
     };
     let retries = shed(retries, len, limit, young);
     sh.mib.inc(Counter::TcpTimeouts);
-    if r.num_timeout >= retries {
+    // A peer that acknowledged already waits for its deferral to end, without being asked again before the last
+    // timeout, and outlives the retries meanwhile (syn_ack_recalc, 6.18; docs/linux 91, 92).
+    let (defer, deferred) = (
+        shape.defer_accept,
+        shape.defer_accept != 0 && r.has(RequestSock::<F>::ACKED),
+    );
+    if r.num_timeout >= retries && !(deferred && r.num_timeout < defer) {
         return remove(half, sh, slot);
     }
+    let again = !deferred || r.num_timeout + 1 >= defer;
     if r.num_timeout == 0
         && let Some(l) = sh.listeners.of(r.listener, r.listener_gen)
     {
@@ -380,7 +405,9 @@ pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: I
     let at = r.deadline;
     let generation = half.reqs.generation(slot);
     sh.timers.set(at, key::<F>(slot, generation));
-    resend(half, sh, slot);
+    if again {
+        resend(half, sh, slot);
+    }
 }
 
 /// Sends the SYN-ACK again, counted.

@@ -10,6 +10,7 @@ mod check_req;
 mod conn_request;
 mod cookies;
 pub(crate) mod fastopen;
+mod saved_syn;
 mod start;
 mod stop;
 
@@ -19,6 +20,7 @@ pub(crate) use conn_request::{
     advmss, conn_request, remove, resolve, send_syn_ack, shape, syn_ack_timer,
 };
 pub(crate) use cookies::check as cookie_check;
+pub(crate) use saved_syn::SavedSyns;
 pub(crate) use start::listen_start;
 pub(crate) use stop::listen_stop;
 

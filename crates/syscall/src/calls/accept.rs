@@ -7,7 +7,7 @@ use crate::blocked::{Op, Outcome};
 use crate::errno::ToErrno;
 use crate::file::{FileId, Kind, OpenFile, TcpFile};
 use crate::machine::Machine;
-use crate::options::Timeout;
+use crate::options::{Options, Timeout};
 use core::net::SocketAddr;
 use hearken_abi::Errno;
 use hearken_abi::sock::{SOCK_CLOEXEC, SOCK_NONBLOCK};
@@ -82,11 +82,11 @@ impl Machine {
             Err(AcceptError::Empty) => return None,
             Err(e) => return Some(Err(e.errno())),
         };
+        let attached = self.net(t.net).attached(child.socket);
+        let options = attached
+            .and_then(|a| a.downcast_ref::<Options>().cloned())
+            .unwrap_or_else(|| Options::new(t.domain));
         let open = self.open(file).ok()?;
-        let options = match &open.kind {
-            Kind::Tcp(l) => l.options.inherited(),
-            Kind::Other(_) | Kind::Epoll(_) | Kind::NotSocket | Kind::Path => return None,
-        };
         let mut new = OpenFile::new(
             Kind::Tcp(TcpFile {
                 net: t.net,

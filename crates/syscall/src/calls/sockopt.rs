@@ -4,10 +4,12 @@
 use super::{sockopt_ip, sockopt_ipv6, sockopt_socket, sockopt_tcp};
 use crate::file::{FileId, Kind};
 use crate::machine::Machine;
+use crate::options::Options;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hearken_abi::sock::{SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_TCP};
-use hearken_abi::{Domain, Errno};
-use hearken_inet::Instant;
+use hearken_abi::{Domain, Errno, TcpState};
+use hearken_inet::{Attached, Instant};
 
 /// The int at the start of an option value; fewer than four bytes are EINVAL.
 pub(crate) fn int(value: &[u8]) -> Result<i32, Errno> {
@@ -96,6 +98,26 @@ impl Machine {
             SOL_IP => sockopt_ip::set(self, now, file, name, value),
             SOL_IPV6 if domain == Domain::Inet6 => sockopt_ipv6::set(self, now, file, name, value),
             _ => Err(Errno::ENOPROTOOPT),
+        }?;
+        self.hand_down(file);
+        Ok(())
+    }
+
+    /// Children get the options as they are when their handshake completes, which nobody above inet sees: inet hands
+    /// them down (docs/linux 49).
+    fn hand_down(&mut self, file: FileId) {
+        let Ok(Kind::Tcp(t)) = self.open(file).map(|f| &f.kind) else {
+            return;
+        };
+        let (net, socket) = (t.net, t.socket);
+        let child = t.options.inherited();
+        let idle = matches!(
+            self.net(net).state(socket),
+            TcpState::Close | TcpState::Listen
+        );
+        if idle {
+            let unusual = (child != Options::new(t.domain)).then(|| Arc::new(child) as Attached);
+            self.net_mut(net).attach(socket, unusual);
         }
     }
 

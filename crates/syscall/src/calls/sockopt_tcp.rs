@@ -2,6 +2,7 @@
 
 use super::sockopt::{cut, flag, int, int_answer, int_in};
 use super::sockopt_socket::{kept, options, options_mut, push, tcp};
+use crate::errno::ToErrno;
 use crate::file::FileId;
 use crate::machine::Machine;
 use crate::options::{CONGESTION_NAME_MAX, JIFFY};
@@ -137,7 +138,11 @@ pub(crate) fn set(
                 _ => Some(v.min(MAX_LINGER2)),
             };
         }
-        TCP_DEFER_ACCEPT => options_mut(m, file)?.defer_accept = seconds_to_retransmits(v),
+        TCP_DEFER_ACCEPT => {
+            let count = seconds_to_retransmits(v);
+            options_mut(m, file)?.defer_accept = count;
+            push(m, now, file, Opt::DeferAccept(count))?;
+        }
         TCP_WINDOW_CLAMP => {
             if v == 0 && state != TcpState::Close {
                 return Err(Errno::EINVAL);
@@ -160,7 +165,11 @@ pub(crate) fn set(
         }
         TCP_TIMESTAMP => return Err(Errno::EPERM),
         TCP_NOTSENT_LOWAT => options_mut(m, file)?.notsent_lowat = v,
-        TCP_SAVE_SYN => options_mut(m, file)?.save_syn = int_in(value, 0, 2)?,
+        TCP_SAVE_SYN => {
+            let save = int_in(value, 0, 2)?;
+            options_mut(m, file)?.save_syn = save;
+            push(m, now, file, Opt::SaveSyn(save as u8))?;
+        }
         TCP_FASTOPEN_CONNECT => {
             let on = switch(value)?;
             if state != TcpState::Close {
@@ -209,6 +218,13 @@ pub(crate) fn get(
     name: i32,
     cap: usize,
 ) -> Result<Vec<u8>, Errno> {
+    if name == TCP_SAVED_SYN {
+        let (net, socket) = m.tcp_socket(file).ok_or(Errno::EOPNOTSUPP)?;
+        return m
+            .net_mut(net)
+            .take_saved_syn(socket, cap)
+            .map_err(|e| e.errno());
+    }
     let o = options(m, file)?;
     let Some(k) = kept(m, file) else {
         return Err(Errno::EOPNOTSUPP);
@@ -250,7 +266,7 @@ pub(crate) fn get(
         TCP_TIMESTAMP => now.millis32().cast_signed(),
         TCP_NOTSENT_LOWAT => o.notsent_lowat,
         TCP_SAVE_SYN => o.save_syn,
-        TCP_SAVED_SYN | TCP_ULP => return Ok(Vec::new()),
+        TCP_ULP => return Ok(Vec::new()),
         TCP_FASTOPEN_KEY => return Ok(cut(&o.fastopen_key, cap)),
         TCP_FASTOPEN_CONNECT => i32::from(o.fastopen_connect),
         TCP_FASTOPEN_NO_COOKIE => i32::from(o.fastopen_no_cookie),

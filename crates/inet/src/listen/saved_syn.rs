@@ -1,0 +1,75 @@
+//! TCP_SAVE_SYN: the headers of a SYN, kept beside its request until the child takes them (Linux `tcp_reqsk_record_syn`;
+//! docs/linux/saved-syn.md).
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::family::Side;
+use crate::tcp_input::Packet;
+
+/// The SYNs of requests, by family and slot. Nearly always empty, so that a request pays one bit.
+#[derive(Debug, Default)]
+pub(crate) struct SavedSyns(BTreeMap<(bool, u32), Box<[u8]>>);
+
+impl SavedSyns {
+    pub(super) fn keep<F: Side>(&mut self, slot: u32, syn: Box<[u8]>) {
+        self.0.insert((F::V6, slot), syn);
+    }
+    pub(super) fn take<F: Side>(&mut self, slot: u32) -> Option<Box<[u8]>> {
+        self.0.remove(&(F::V6, slot))
+    }
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What is kept of a SYN: IP and TCP header without payload, with 2 behind the device's header.
+pub(super) fn bytes_of<F: Side>(save: u8, p: &Packet<'_, F>) -> Box<[u8]> {
+    let link = if save > 1 { p.raw.link } else { &[] };
+    let mut kept = Vec::with_capacity(link.len() + p.raw.ip.len() + p.raw.tcp.len());
+    for part in [link, p.raw.ip, p.raw.tcp] {
+        kept.extend_from_slice(part);
+    }
+    kept.into_boxed_slice()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn saved_syns_go_with_their_requests() {
+        let mut n = Net::new(Config::new([1; 32]));
+        let mut now = Instant(1_000_000_000);
+        let l = n.socket(Domain::Inet);
+        n.set_option(now, l, Opt::SaveSyn(1)).unwrap();
+        n.listen(now, l, 1).unwrap();
+        let at = ([127, 0, 0, 1], n.local_addr(l).port()).into();
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let c = n.socket(Domain::Inet);
+            n.connect(now, c, at, &Cred::ROOT).unwrap();
+            while n.poll_lo(now) {}
+            clients.push(c);
+        }
+        assert_eq!(n.sh.saved_syns.len(), 0, "two children took theirs");
+        let child = n.accept(now, l).unwrap().socket;
+        assert_eq!(n.take_saved_syn(child, 100).unwrap().len(), 60);
+        // A request whose client is silent ends with its timer.
+        n.set_option(now, l, Opt::DeferAccept(3)).unwrap();
+        let c = n.socket(Domain::Inet);
+        n.connect(now, c, at, &Cred::ROOT).unwrap();
+        while n.poll_lo(now) {}
+        assert_eq!(n.sh.saved_syns.len(), 1);
+        n.abort(now, c);
+        for _ in 0..200 {
+            now = now + core::time::Duration::from_secs(1);
+            n.handle_timeout(now);
+            while n.poll_lo(now) {}
+        }
+        assert_eq!(n.sh.saved_syns.len(), 0);
+    }
+}
