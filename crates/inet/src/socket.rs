@@ -104,6 +104,8 @@ impl Conf {
             let fresh = Self::new(domain);
             Box::new(Self {
                 local: fresh.local,
+                // Linux `sk_clone`: the child did not choose its port.
+                port_locked: false,
                 fast_open_qlen: 0,
                 defer_accept: 0,
                 ..self.clone()

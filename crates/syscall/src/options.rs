@@ -174,6 +174,9 @@ impl Options {
             defer_accept: 0,
             quick_ack: true,
             fastopen_key: Vec::new(),
+            // Of a stream inet keeps these.
+            reuse: (false, false),
+            buffers: Self::default().buffers,
             ..self.clone()
         }
     }
