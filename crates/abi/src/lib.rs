@@ -5,8 +5,10 @@
 pub mod counter;
 pub mod drop_reason;
 pub mod errno;
+pub mod file;
 pub mod sock;
 pub mod sockaddr;
+pub mod symbol;
 pub mod sysctl;
 pub mod tcp_info;
 pub mod tcp_state;

@@ -1,16 +1,21 @@
 //! The numbers of the socket interface on x86-64.
 
+/// Constants, and the table of their names for [`crate::symbol`].
 macro_rules! consts {
     ($($ty:ident { $($name:ident = $value:expr,)* })*) => {
         $($(
             #[doc = concat!("Linux's `", stringify!($name), "`.")]
             pub const $name: $ty = $value;
         )*)*
+
+        /// Every constant of this module with its name.
+        pub const SYMBOLS: &[(&str, i64)] = &[$($((stringify!($name), $value),)*)*];
     };
 }
+pub(crate) use consts;
 
-// Address families.
 consts! {
+    // Address families.
     i32 {
         AF_UNSPEC = 0,
         AF_UNIX = 1,
@@ -29,10 +34,8 @@ consts! {
         AF_MCTP = 45,
         AF_MAX = 46,
     }
-}
 
-// Socket types and the flags that ride on them.
-consts! {
+    // Socket types and the flags that ride on them.
     i32 {
         SOCK_STREAM = 1,
         SOCK_DGRAM = 2,
@@ -45,10 +48,8 @@ consts! {
         SOCK_NONBLOCK = 0x800,
         SOCK_CLOEXEC = 0x80000,
     }
-}
 
-// Option levels.
-consts! {
+    // Option levels.
     i32 {
         SOL_IP = 0,
         SOL_SOCKET = 1,
@@ -59,10 +60,8 @@ consts! {
         SOL_RAW = 255,
         SOL_MPTCP = 284,
     }
-}
 
-// Protocol numbers.
-consts! {
+    // Protocol numbers.
     i32 {
         IPPROTO_IP = 0,
         IPPROTO_HOPOPTS = 0,
@@ -86,10 +85,8 @@ consts! {
         IPPROTO_MPTCP = 262,
         IPPROTO_MAX = 263,
     }
-}
 
-// Options of level `SOL_SOCKET`.
-consts! {
+    // Options of level `SOL_SOCKET`.
     i32 {
         SO_DEBUG = 1,
         SO_REUSEADDR = 2,
@@ -174,10 +171,8 @@ consts! {
         SO_DETACH_BPF = 27,
         SO_GET_FILTER = 26,
     }
-}
 
-// Options of level `IPPROTO_IP` and their values.
-consts! {
+    // Options of level `IPPROTO_IP` and their values.
     i32 {
         IP_TOS = 1,
         IP_TTL = 2,
@@ -235,10 +230,8 @@ consts! {
         MCAST_EXCLUDE = 0,
         MCAST_INCLUDE = 1,
     }
-}
 
-// Options of level `IPPROTO_IPV6` and their values.
-consts! {
+    // Options of level `IPPROTO_IPV6` and their values.
     i32 {
         IPV6_ADDRFORM = 1,
         IPV6_CHECKSUM = 7,
@@ -298,10 +291,8 @@ consts! {
         IPV6_RECVFRAGSIZE = 77,
         IPV6_FREEBIND = 78,
     }
-}
 
-// Options of level `IPPROTO_TCP` and their values.
-consts! {
+    // Options of level `IPPROTO_TCP` and their values.
     i32 {
         TCP_MSS_DEFAULT = 536,
         TCP_MSS_DESIRED = 1220,
@@ -358,10 +349,8 @@ consts! {
         TCP_RTO_MIN_US = 45,
         TCP_DELACK_MAX_US = 46,
     }
-}
 
-// Flags of send and receive.
-consts! {
+    // Flags of send and receive.
     i32 {
         MSG_OOB = 1,
         MSG_PEEK = 2,
@@ -385,20 +374,16 @@ consts! {
         MSG_FASTOPEN = 0x20000000,
         MSG_CMSG_CLOEXEC = 0x40000000,
     }
-}
 
-// `shutdown(2)` and `listen(2)`.
-consts! {
+    // `shutdown(2)` and `listen(2)`.
     i32 {
         SHUT_RD = 0,
         SHUT_WR = 1,
         SHUT_RDWR = 2,
         SOMAXCONN = 4096,
     }
-}
 
-// Readiness bits.
-consts! {
+    // Readiness bits.
     u32 {
         POLLIN = 1,
         POLLPRI = 2,
@@ -429,20 +414,16 @@ consts! {
         EPOLLONESHOT = 0x40000000,
         EPOLLET = 0x80000000,
     }
-}
 
-// `epoll_ctl(2)` operations and `epoll_create1(2)` flags.
-consts! {
+    // `epoll_ctl(2)` operations and `epoll_create1(2)` flags.
     i32 {
         EPOLL_CTL_ADD = 1,
         EPOLL_CTL_DEL = 2,
         EPOLL_CTL_MOD = 3,
         EPOLL_CLOEXEC = 0x80000,
     }
-}
 
-// ioctl requests.
-consts! {
+    // ioctl requests.
     u32 {
         FIONREAD = 0x541B,
         FIONBIO = 0x5421,

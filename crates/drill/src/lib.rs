@@ -4,8 +4,12 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod error;
 pub mod outcome;
+pub mod parse;
 pub mod span;
 
+pub use error::Error;
 pub use outcome::{Failure, Outcome, RunOptions, System, Verdict};
+pub use parse::parse;
 pub use span::Span;

@@ -24,7 +24,7 @@ pub struct Call {
 /// What a call must return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {
-    /// `?`, or nothing written: not compared.
+    /// `?`: not compared.
     Any,
     /// Exactly this; for a call that makes a descriptor, the script's name of it.
     Exact(i64),
@@ -136,3 +136,42 @@ impl Expr {
         }
     }
 }
+
+/// The calls that a script can make.
+pub const KNOWN_CALLS: &[&str] = &[
+    "accept",
+    "accept4",
+    "bind",
+    "close",
+    "connect",
+    "dup",
+    "dup2",
+    "epoll_create",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "fcntl",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "ioctl",
+    "listen",
+    "open",
+    "pipe",
+    "poll",
+    "read",
+    "readv",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "send",
+    "sendfile",
+    "sendmsg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+    "socket",
+    "splice",
+    "write",
+    "writev",
+];

@@ -1,14 +1,19 @@
 //! What a script says, after `-D` substitution and with every symbol known.
 
 mod call;
+mod icmp;
 mod packet;
+mod print;
+mod print_call;
 mod settings;
 
-pub use call::{Call, ErrnoNote, Expr, ExprKind, Field, Returns};
+pub use call::{Call, ErrnoNote, Expr, ExprKind, Field, KNOWN_CALLS, Returns};
+pub use icmp::{Icmp, IcmpCode, IcmpKind, Quoted};
 pub use packet::{
-    AccEcnField, Body, Direction, Ecn, Endpoint, Icmp, IcmpKind, IpInfo, Options, Packet, Ports,
-    Quoted, Segment, Sequence, TcpFlags, TcpOption, TcpOptionKind,
+    AccEcnField, Body, Direction, Ecn, Endpoint, IpInfo, Options, Packet, Ports, Segment, Sequence,
+    TcpFlags, TcpOption, TcpOptionKind,
 };
+pub use print::Seconds;
 pub use settings::{IpVersion, Settings};
 
 use std::path::PathBuf;
@@ -83,7 +88,7 @@ pub enum EventKind {
     Code(Code),
 }
 
-/// A shell command in backticks, as it was written. What it means for a system under test is in `actions`.
+/// A shell command in backticks, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The text between the backticks.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Icmp;
 use crate::span::Span;
 
 /// Which way a packet goes.
@@ -215,54 +216,4 @@ pub enum AccEcnField {
     Ceb,
     /// `e1b`: bytes under ECT(1).
     E1b,
-}
-
-/// An ICMP or ICMPv6 error about a packet of the connection, or an echo.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Icmp {
-    /// The word after `icmp`.
-    pub kind: IcmpKind,
-    /// The code by its name (`frag_needed`, `port_unreachable`), as a number of the family of the script.
-    pub code: u8,
-    /// The name that was written, empty where none was.
-    pub code_name: String,
-    /// `mtu n`.
-    pub mtu: Option<u32>,
-    /// `id n`: of an echo.
-    pub echo_id: Option<u16>,
-    /// `[1:1001(1000)]`: the packet that it is about.
-    pub quoted: Option<Quoted>,
-}
-
-/// The type of an ICMP message, the same word for both families.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IcmpKind {
-    /// `unreachable`: 3, and 1 in ICMPv6.
-    Unreachable,
-    /// `packet_too_big`: ICMPv6 2; in IPv4 the same as `unreachable frag_needed`.
-    PacketTooBig,
-    /// `time_exceeded`: 11, and 3 in ICMPv6.
-    TimeExceeded,
-    /// `parameter_problem`: 12, and 4 in ICMPv6.
-    ParameterProblem,
-    /// `source_quench`: 4; IPv4 only.
-    SourceQuench,
-    /// `redirect`: 5, and 137 in ICMPv6.
-    Redirect,
-    /// `echo_request`: 8, and 128 in ICMPv6.
-    EchoRequest,
-    /// `echo_reply`: 0, and 129 in ICMPv6.
-    EchoReply,
-}
-
-/// What an ICMP error quotes of the packet that it is about; that packet went the other way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quoted {
-    /// `[1:1001(1000)]`: a TCP segment with these sequence numbers.
-    Tcp(Sequence),
-    /// `[udp (100)]`: a datagram with so much payload.
-    Udp {
-        /// Bytes of payload.
-        len: u16,
-    },
 }

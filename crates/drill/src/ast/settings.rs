@@ -51,3 +51,26 @@ pub struct Settings {
     /// Options that packetdrill knows and that change nothing here, for the note that says so.
     pub without_effect: Vec<String>,
 }
+
+impl IpVersion {
+    /// The version of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<IpVersion> {
+        match name {
+            "ipv4" => Some(IpVersion::Ipv4),
+            "ipv4-mapped-ipv6" => Some(IpVersion::Mapped),
+            "ipv6" => Some(IpVersion::Ipv6),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            IpVersion::Ipv4 => "ipv4",
+            IpVersion::Mapped => "ipv4-mapped-ipv6",
+            IpVersion::Ipv6 => "ipv6",
+        }
+    }
+}
