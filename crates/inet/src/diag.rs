@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use hearken_abi::tcp_info::{OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE};
+use hearken_abi::tcp_info::{OPT_ECN, OPT_ECN_SEEN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE};
 use hearken_abi::{Domain, TcpInfo, TcpState};
 use hearken_tcp::tcb::{NONE, Tcb, Timer};
 use hearken_tcp::{Instant, Tuple};
@@ -177,6 +177,12 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
             i.options |= bit;
         }
     }
+    for (flag, bit) in [(Tcb::ECN_OK, OPT_ECN), (Tcb::ECN_SEEN, OPT_ECN_SEEN)] {
+        if t.ecn & flag != 0 {
+            i.options |= bit;
+        }
+    }
+    i.ca_state = t.ca_state();
     (i.snd_wscale, i.rcv_wscale) = (t.snd_wscale(), t.rcv_wscale());
     i.rto = t.rtt.rto().as_micros() as u32;
     (i.rtt, i.rttvar) = (t.rtt.srtt_us >> 3, t.rtt.rttvar_us >> 2);

@@ -104,6 +104,7 @@ pub(crate) fn tcp_input<F: Side>(
         options: &header.options,
         data,
         len: (len - header_len) as u32,
+        ecn: from.tos & 3,
     };
     let From {
         src,

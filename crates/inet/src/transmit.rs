@@ -23,6 +23,8 @@ use crate::timewait;
 
 /// Segments that one connection may send before another's turn.
 const BURST: usize = 16;
+/// The ECN field of a packet whose sender understands it (RFC 3168 5).
+const ECT_0: u8 = 2;
 /// Frames that `lo` moves in one call.
 const LO_BUDGET: usize = 256;
 
@@ -216,7 +218,7 @@ fn segment<F: Side, T: TxSink>(
     let ends = Ends {
         src: tuple.laddr,
         dst: tuple.raddr,
-        tos,
+        tos: tos | if o.ect { ECT_0 } else { 0 },
         ttl,
     };
     let mut head = tcp_output::head::<F>(sh, &ends, &header, o.len);

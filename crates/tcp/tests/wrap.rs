@@ -56,6 +56,7 @@ fn segment<'a>(o: &'a Output, data: &'a [&'a [u8]]) -> Segment<'a> {
         options: &o.options,
         data,
         len: o.len as u32,
+        ecn: 0,
     }
 }
 
@@ -118,6 +119,7 @@ fn pair(w: &mut World, iss: Seq, irs: Seq) -> (Tcb, Tcb) {
         options: &options,
         data: &[],
         len: 0,
+        ecn: 0,
     };
     let fx = a.input(&mut w.cx(), &syn_ack);
     assert!(fx.has(Effects::ESTABLISHED));
@@ -264,6 +266,7 @@ fn fin_of_a_connection_still_in_syn_recv_waits_for_the_handshake() {
         options: &Options::NONE,
         data: &[],
         len: 0,
+        ecn: 0,
     };
     a.input(&mut w.cx(), &ack);
     assert_eq!(a.state, TcpState::FinWait1);

@@ -207,6 +207,13 @@ fn request<F: Side>(
         RequestSock::<F>::SACK_OK,
         o.sack_permitted && sys.tcp_sack != 0,
     );
+    // RFC 3168 6.1.1: a SYN that asks is itself unmarked; one of AccECN may be marked (docs/linux 74).
+    let asks = p.header.flags.contains(Flags::ECE.with(Flags::CWR));
+    let marked = p.seg.ecn != 0 && !p.header.ae;
+    on(
+        RequestSock::<F>::ECN_OK,
+        asks && !marked && !is_ack && sys.tcp_ecn != 0,
+    );
     Some(RequestSock {
         deadline: now + TIMEOUT_INIT,
         tuple,
@@ -331,7 +338,11 @@ pub(super) fn syn_ack_header<F: Side>(
         dst_port: r.tuple.rport,
         seq: r.snt_isn.0,
         ack: r.rcv_nxt().0,
-        flags: Flags::SYN.with(Flags::ACK),
+        flags: if has(RequestSock::<F>::ECN_OK) {
+            Flags::SYN.with(Flags::ACK).with(Flags::ECE)
+        } else {
+            Flags::SYN.with(Flags::ACK)
+        },
         ae: false,
         window: r.rcv_wnd,
         urgent: 0,

@@ -192,6 +192,9 @@ fn restore<F: Side>(sh: &Shared, p: &Packet<'_, F>) -> Option<(u8, u8)> {
         }
         flags |= RequestSock::<F>::SACK_OK;
     }
+    if bits & TS_ECN != 0 && sys.tcp_ecn != 0 {
+        flags |= RequestSock::<F>::ECN_OK;
+    }
     let wscale = bits & TS_NO_WSCALE;
     if wscale == TS_NO_WSCALE {
         return Some((flags, 0));

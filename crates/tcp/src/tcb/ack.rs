@@ -53,13 +53,14 @@ impl Tcb {
             fx |= self.advance_una(cx, seg.ack, acked);
         }
         let fresh_sack = self.take_sack(cx, seg);
+        self.ecn_echo(cx, seg, acked);
         let pure = seg.len == 0 && !seg.flags.contains(Flags::FIN) && !window_moved;
         self.recovery(cx, acked, fresh_sack, pure && flight_before > 0);
         if acked > 0
             && self
                 .xfer
                 .as_ref()
-                .is_some_and(|x| x.ca != CaState::Recovery)
+                .is_some_and(|x| !matches!(x.ca, CaState::Recovery | CaState::Cwr))
         {
             self.grow(acked, flight_before);
         }
@@ -200,7 +201,13 @@ impl Tcb {
         let Some(x) = &mut self.xfer else { return };
         if acked > 0 {
             x.dupacks = 0;
-            if x.ca != CaState::Open && una.at_or_after(x.recover) {
+            // CWR goes on until something behind it is acknowledged (tcp_fastretrans_alert, 6.18).
+            let over = if x.ca == CaState::Cwr {
+                una.after(x.recover)
+            } else {
+                una.at_or_after(x.recover)
+            };
+            if x.ca != CaState::Open && over {
                 x.ca = CaState::Open;
                 self.cwnd = self.cwnd.min(self.ssthresh).max(2);
             } else if x.ca == CaState::Recovery && !sack_ok {
@@ -210,17 +217,21 @@ impl Tcb {
             }
         } else if maybe_dup && (fresh_sack || !sack_ok && una != nxt) {
             x.dupacks = x.dupacks.saturating_add(1);
-            if !sack_ok && x.ca == CaState::Open && x.dupacks >= DUP_THRESH {
+            if !sack_ok && x.ca.is_calm() && x.dupacks >= DUP_THRESH {
                 x.lost_edge = first;
             }
         }
-        if x.ca == CaState::Open && x.lost_edge.after(una) && una != nxt {
+        if x.ca.is_calm() && x.lost_edge.after(una) && una != nxt {
+            let reduced = x.ca == CaState::Cwr;
             x.ca = CaState::Recovery;
             x.recover = nxt;
             x.high_rxt = una;
             x.timed = None;
-            self.ssthresh = (self.cwnd / 2).max(2);
-            self.cwnd = self.ssthresh;
+            if !reduced {
+                self.ssthresh = (self.cwnd / 2).max(2);
+                self.cwnd = self.ssthresh;
+                self.ecn_reduced();
+            }
             cx.mib.inc(if sack_ok {
                 Counter::TcpSackRecovery
             } else {
@@ -257,7 +268,7 @@ impl Tcb {
     pub(super) fn pipe(&self) -> u32 {
         let out = self.snd.nxt - self.snd.una;
         let Some(x) = &self.xfer else { return out };
-        if x.ca == CaState::Open && x.sacked.is_empty() {
+        if x.ca.is_calm() && x.sacked.is_empty() {
             return out;
         }
         let from = x.offset(self.snd.una, x.high_rxt.max(self.snd.una));
@@ -277,7 +288,7 @@ impl Tcb {
     /// The next hole to be sent again, at most `most` bytes of it (RFC 6675 NextSeg rule 1).
     pub(super) fn next_hole(&self, most: u32) -> Option<(Seq, u32)> {
         let x = self.xfer.as_ref()?;
-        if x.ca == CaState::Open {
+        if x.ca.is_calm() {
             return None;
         }
         let una = self.snd.una;

@@ -79,6 +79,7 @@ impl Tcb {
     /// Adopts what the peer's SYN says.
     fn take_syn(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) {
         let o = seg.options;
+        self.ecn_take_syn(seg);
         self.rcv.nxt = seg.seq + 1;
         self.rcv.wup = self.rcv.nxt;
         self.snd.wnd = u32::from(seg.window);
@@ -420,6 +421,7 @@ impl Tcb {
     /// RFC 9293 3.10.7.4, seventh and eighth check: payload and FIN.
     fn input_text(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
         let fin = seg.flags.contains(Flags::FIN);
+        self.ecn_accept_cwr(seg);
         if seg.len == 0 && !fin {
             return Effects::NONE;
         }
@@ -500,6 +502,11 @@ impl Tcb {
             return Effects::NONE;
         }
         let grown = x.recv.insert(cx.pool, distance, &pieces[..n]);
+        let hurry = self.ecn_check(seg);
+        let x = self.xfer(cx);
+        if hurry {
+            x.quick = x.quick.max(2);
+        }
         if distance > 0 {
             x.newest = Some(first);
             x.dsack = None;

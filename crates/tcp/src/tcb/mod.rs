@@ -7,6 +7,8 @@
 
 mod ack;
 mod diag;
+mod ecn;
+mod error;
 mod input;
 mod output;
 mod probe;
@@ -31,6 +33,7 @@ use hearken_wire::Flags;
 use hearken_wire::options::Options;
 
 pub use diag::Timer;
+pub use error::SoError;
 pub use output::Output;
 pub use user::SendRoom;
 pub use window::initial_window;
@@ -79,6 +82,8 @@ pub struct Segment<'a> {
     pub data: &'a [&'a [u8]],
     /// Bytes of payload.
     pub len: u32,
+    /// The ECN field of the IP header (RFC 3168 5): 0 not capable, 1 and 2 capable, 3 congestion experienced.
+    pub ecn: u8,
 }
 
 impl Segment<'_> {
@@ -132,44 +137,6 @@ impl BitOrAssign for Effects {
     }
 }
 
-/// A pending socket error, as `SO_ERROR` and the next call report it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum SoError {
-    /// A reset answered our SYN.
-    Refused = 1,
-    /// A reset ended the connection.
-    Reset,
-    /// Data or SYN went unanswered for too long.
-    TimedOut,
-    /// ICMP host unreachable, or the route says so.
-    HostUnreach,
-    /// ICMP network unreachable.
-    NetUnreach,
-    /// ICMP protocol unreachable.
-    NoProtoOpt,
-    /// ICMP: communication administratively prohibited.
-    Access,
-    /// A reset came after the peer had closed.
-    Pipe,
-}
-
-impl SoError {
-    pub(crate) const fn from_number(n: u8) -> Option<Self> {
-        Some(match n {
-            1 => Self::Refused,
-            2 => Self::Reset,
-            3 => Self::TimedOut,
-            4 => Self::HostUnreach,
-            5 => Self::NetUnreach,
-            6 => Self::NoProtoOpt,
-            7 => Self::Access,
-            8 => Self::Pipe,
-            _ => return None,
-        })
-    }
-}
-
 /// SND.*: what we send.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Snd {
@@ -200,6 +167,8 @@ pub enum CaState {
     /// Nothing is known to be lost.
     #[default]
     Open,
+    /// The peer told of congestion (RFC 3168 6.1.2); nothing is lost.
+    Cwr,
     /// Fast retransmit.
     Recovery,
     /// After a retransmission timeout.
@@ -334,6 +303,8 @@ pub struct Tcb {
     pub(crate) error: u8,
     /// An error that did not end the connection, for SO_ERROR only (Linux `sk_err_soft`).
     pub(crate) soft_error: u8,
+    /// `Tcb::ECN_*` flag bits.
+    pub ecn: u8,
 }
 
 impl Tcb {
@@ -369,6 +340,15 @@ impl Tcb {
     pub const FIN_SENT: u16 = 1 << 14;
     /// Our FIN is acknowledged.
     pub const FIN_ACKED: u16 = 1 << 15;
+
+    /// ECN was agreed (in SYN_SENT: is asked for).
+    pub const ECN_OK: u8 = 1;
+    /// A segment came that an ECN sender had marked.
+    pub const ECN_SEEN: u8 = 2;
+    /// Congestion was experienced: ECE until the peer's CWR.
+    pub const ECN_DEMAND_CWR: u8 = 4;
+    /// The next new data carries CWR.
+    pub const ECN_QUEUE_CWR: u8 = 8;
 
     /// Whether all the bits of `f` are set.
     pub const fn has(&self, f: u16) -> bool {
@@ -407,6 +387,7 @@ impl Tcb {
             wscales: 0,
             error: 0,
             soft_error: 0,
+            ecn: 0,
         }
     }
 
@@ -431,6 +412,9 @@ impl Tcb {
         t.set(Self::TSTAMP_OK, cx.sysctls.tcp_timestamps != 0);
         t.set(Self::SACK_OK, cx.sysctls.tcp_sack != 0);
         t.set(Self::WSCALE_OK, cx.sysctls.tcp_window_scaling != 0);
+        if cx.sysctls.tcp_ecn == 1 {
+            t.ecn = Self::ECN_OK;
+        }
         // Unlike a SYN-ACK's, a SYN's window takes no notice of timestamps (docs/linux/connect.md).
         let (wnd, scale) = initial_window(cx.sysctls, rcvbuf, advmss, t.has(Self::WSCALE_OK));
         t.rcv.wnd = wnd;
@@ -460,6 +444,9 @@ impl Tcb {
         t.set(Self::WSCALE_OK, req.has(RequestSock::<F>::WSCALE_OK));
         t.set(Self::SACK_OK, req.has(RequestSock::<F>::SACK_OK));
         t.set(Self::TSTAMP_OK, req.has(RequestSock::<F>::TSTAMP_OK));
+        if req.has(RequestSock::<F>::ECN_OK) {
+            t.ecn = Self::ECN_OK;
+        }
         t.wscales = if t.has(Self::WSCALE_OK) {
             req.wscales
         } else {

@@ -26,6 +26,8 @@ pub struct Output {
     pub len: usize,
     /// Payload of one segment when this is several in one (GSO), else 0.
     pub gso_size: u16,
+    /// To be marked as ECN-capable in the IP header: ECT(0).
+    pub ect: bool,
 }
 
 impl Tcb {
@@ -55,7 +57,8 @@ impl Tcb {
         }
         if self.has(Self::ACK_NOW) {
             let seq = self.snd.nxt;
-            return Some(self.finish(cx, seq, Flags::ACK, 0, 0, 0));
+            let flags = Flags::ACK | self.ecn_send(false).0;
+            return Some(self.finish(cx, seq, flags, 0, 0, 0));
         }
         None
     }
@@ -64,6 +67,7 @@ impl Tcb {
         self.flags &= !Self::SYN_NOW;
         let again = self.xfer.as_ref().is_some_and(|x| x.retries > 0);
         let syn_ack = self.state == TcpState::SynRecv;
+        let ecn = self.ecn_syn_flags(cx, syn_ack, again);
         self.snd.nxt = self.snd.una + 1;
         let mut options = Options {
             mss: Some(self.mss),
@@ -89,15 +93,16 @@ impl Tcb {
             seq: self.snd.una,
             ack: if syn_ack { self.rcv.nxt } else { Seq(0) },
             flags: if syn_ack {
-                Flags::SYN | Flags::ACK
+                Flags::SYN | Flags::ACK | ecn
             } else {
-                Flags::SYN
+                Flags::SYN | ecn
             },
             window: self.rcv.wnd.min(65535) as u16,
             options,
             offset: 0,
             len: 0,
             gso_size: 0,
+            ect: false,
         }
     }
 
@@ -149,7 +154,8 @@ impl Tcb {
             cx.mib.inc(Counter::TcpWinProbe);
         }
         let seq = self.snd.una - 1;
-        self.finish(cx, seq, Flags::ACK, 0, 0, 0)
+        let flags = Flags::ACK | self.ecn_send(false).0;
+        self.finish(cx, seq, flags, 0, 0, 0)
     }
 
     /// Payload of the next segment: MSS, less the SACK blocks that stand beside it, and no more than half of the
@@ -194,7 +200,7 @@ impl Tcb {
         let pipe = self.pipe();
         let (first_hole, una) = (x.high_rxt == self.snd.una, self.snd.una);
         let queued = x.send.len() as u32;
-        if x.ca != CaState::Open && (first_hole || pipe < budget) {
+        if !x.ca.is_calm() && (first_hole || pipe < budget) {
             let most = if first_hole {
                 mss
             } else {
@@ -283,7 +289,7 @@ impl Tcb {
                 // From persist, or from rest, to retransmission.
                 (x.rto_at, x.retries, x.backoff, x.probe) = (Instant::FAR, 0, 0, false);
             }
-            if x.timed.is_none() && x.ca == CaState::Open {
+            if x.timed.is_none() && x.ca.is_calm() {
                 x.timed = Some((end, now));
             }
             if !len.is_multiple_of(mss) {
@@ -306,7 +312,11 @@ impl Tcb {
         );
         self.rearm_rto(cx, false);
         self.arm_probe(now);
-        self.finish(cx, seq, flags, offset, len, gso)
+        let (ecn, ect) = self.ecn_send(len > 0);
+        Output {
+            ect,
+            ..self.finish(cx, seq, flags | ecn, offset, len, gso)
+        }
     }
 
     /// Sends `len` sequence numbers at `seq` again; the last of them may be our FIN.
@@ -330,9 +340,10 @@ impl Tcb {
             match x.ca {
                 CaState::Loss => cx.mib.inc(Counter::TcpSlowStartRetrans),
                 CaState::Recovery => cx.mib.inc(Counter::TcpFastRetrans),
-                CaState::Open => {}
+                CaState::Open | CaState::Cwr => {}
             }
         }
+        flags |= self.ecn_send(false).0;
         let gso = if data > mss { mss as u16 } else { 0 };
         cx.mib.add(
             Counter::TcpRetransSegs,
@@ -397,13 +408,15 @@ impl Tcb {
             offset,
             len: len as usize,
             gso_size,
+            ect: false,
         }
     }
 
     /// The reset that ends this connection from our side (RFC 9293 3.10.4; Linux `tcp_send_active_reset`).
     pub fn active_reset(&mut self, cx: &mut Ctx<'_>) -> Output {
         let seq = self.snd.nxt;
-        let mut out = self.finish(cx, seq, Flags::RST | Flags::ACK, 0, 0, 0);
+        let flags = Flags::RST | Flags::ACK | self.ecn_send(false).0;
+        let mut out = self.finish(cx, seq, flags, 0, 0, 0);
         out.options.sack = Default::default();
         out
     }

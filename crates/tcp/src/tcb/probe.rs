@@ -2,7 +2,7 @@
 //! (after RFC 8985 6, without its clock per segment), and a retransmission that was lost itself. Linux's RACK will
 //! take the place of the latter two.
 
-use super::{CaState, Ctx, Tcb};
+use super::{Ctx, Tcb};
 use crate::Instant;
 use crate::seq::Seq;
 use core::time::Duration;
@@ -23,7 +23,7 @@ impl Tcb {
         let srtt = Duration::from_micros(u64::from(self.rtt.srtt_us >> 3));
         let Some(x) = &mut self.xfer else { return };
         let may = flight > 0
-            && x.ca == CaState::Open
+            && x.ca.is_calm()
             && x.sacked.is_empty()
             && !x.probed
             && srtt > Duration::ZERO;
@@ -42,7 +42,7 @@ impl Tcb {
         let rto = self.rtt.rto();
         let Some(x) = &mut self.xfer else { return };
         x.pto_at = Instant::FAR;
-        if x.ca != CaState::Open || !x.sacked.is_empty() {
+        if !x.ca.is_calm() || !x.sacked.is_empty() {
             return;
         }
         (x.probed, x.probe_tail) = (true, true);
@@ -92,7 +92,7 @@ impl Tcb {
     pub(super) fn find_lost_retransmission(&mut self, cx: &mut Ctx<'_>) {
         let (una, mss) = (self.snd.una, u64::from(self.mss));
         let Some(x) = &mut self.xfer else { return };
-        if x.ca == CaState::Open || x.high_rxt == una {
+        if x.ca.is_calm() || x.high_rxt == una {
             return;
         }
         let mark = x.una64 + u64::from(x.rxt_mark.distance(una));

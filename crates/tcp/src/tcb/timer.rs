@@ -165,7 +165,7 @@ impl Tcb {
             self.flags |= Self::SYN_NOW;
             return Effects::NONE;
         }
-        if x.ca != CaState::Loss {
+        if x.ca != CaState::Loss && x.ca != CaState::Cwr {
             self.ssthresh = (self.cwnd / 2).max(2);
         }
         if x.sacked.first().is_some_and(|(a, _)| a == x.una64) {
@@ -178,6 +178,7 @@ impl Tcb {
         (x.recover, x.lost_edge, x.high_rxt) = (nxt, nxt, una);
         (x.dupacks, x.cwnd_cnt) = (0, 0);
         self.cwnd = 1;
+        self.ecn_reduced();
         Effects::NONE
     }
 }

@@ -11,6 +11,7 @@ mod calls;
 mod connect;
 mod cookies;
 mod defer_accept;
+mod ecn;
 mod end;
 mod half_open;
 mod icmp;
