@@ -132,6 +132,8 @@ pub enum Opt {
     ReusePort(bool),
     /// SO_BINDTODEVICE
     BindToDevice(Option<IfaceId>),
+    /// SO_INCOMING_CPU, -1 for none.
+    IncomingCpu(i32),
     /// IPV6_V6ONLY
     V6Only(bool),
     /// SO_BROADCAST, which only UDP obeys.

@@ -60,10 +60,14 @@ pub(crate) fn bind(
     }
     if port == 0 {
         local.set_port(pick_port(sh, slot, ip).ok_or(BindError::AddrInUse)?);
-    } else if !sh
-        .binds(slot)
-        .is_free(&holder(sh, slot, local).ok_or(BindError::NotFresh)?, NONE)
-    {
+    } else if !sh.binds(slot).is_free(
+        &asked(
+            sh,
+            slot,
+            holder(sh, slot, local).ok_or(BindError::NotFresh)?,
+        ),
+        NONE,
+    ) {
         return Err(BindError::AddrInUse);
     }
     hold(sh, slot, local, false);
@@ -96,6 +100,17 @@ pub(crate) fn holder(sh: &Shared, slot: u32, local: SocketAddr) -> Option<Holder
     })
 }
 
+/// How a socket stands to others when it asks for a port: one that has a SO_REUSEPORT group already cannot join theirs
+/// (docs/linux/reuseport-programs.md).
+fn asked(sh: &Shared, slot: u32, h: Holder) -> Holder {
+    let conf = sh.sockets.get(slot).and_then(|s| s.conf.as_ref());
+    let joined = conf.is_some_and(|c| c.own_group.is_some());
+    Holder {
+        reuse_port: h.reuse_port && !joined,
+        ..h
+    }
+}
+
 /// Takes the port of `local` for the socket, and remembers `local`.
 pub(crate) fn hold(sh: &mut Shared, slot: u32, local: SocketAddr, listening: bool) {
     let Some(h) = holder(sh, slot, local) else {
@@ -113,7 +128,7 @@ pub(crate) fn is_free(sh: &Shared, slot: u32) -> bool {
     let bind = sh.sockets.get(slot).map_or(NONE, |s| s.bind);
     sh.binds(slot)
         .holder(bind)
-        .is_some_and(|h| sh.binds(slot).is_free(&h, bind))
+        .is_some_and(|h| sh.binds(slot).is_free(&asked(sh, slot, h), bind))
 }
 
 /// Others see whether the holder listens.

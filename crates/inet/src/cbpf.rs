@@ -32,6 +32,15 @@ impl Insn {
     }
 }
 
+impl Insn {
+    /// The instruction as it lies in a program's memory.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; Self::LEN] {
+        let (c, k) = (self.code.to_ne_bytes(), self.k.to_ne_bytes());
+        [c[0], c[1], self.jt, self.jf, k[0], k[1], k[2], k[3]]
+    }
+}
+
 /// A program that Linux's checker would refuse (EINVAL).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadProgram;
@@ -96,8 +105,8 @@ pub struct Program {
 pub struct View<'a> {
     /// What offset 0 means.
     pub data: &'a [u8],
-    /// From the network header on.
-    pub network: &'a [u8],
+    /// From the network header on: that header, and what follows it.
+    pub network: [&'a [u8]; 2],
     /// The EtherType of the packet.
     pub protocol: u16,
     /// The index of the interface that it came by.
@@ -282,11 +291,14 @@ impl View<'_> {
             AD.. => return None,
             NET.. => (self.network, at - NET),
             LINK.. => (self.network, at - LINK),
-            _ => (self.data, at),
+            _ => ([self.data, &[]], at),
         };
-        let at = at as usize;
-        let bytes = bytes.get(at..at.checked_add(size)?)?;
-        Some(bytes.iter().fold(0, |n, b| n << 8 | u32::from(*b)))
+        (0..size).try_fold(0, |n, i| {
+            let at = (at as usize).checked_add(i)?;
+            let beyond = at.checked_sub(bytes[0].len());
+            let byte = beyond.map_or(bytes[0].get(at), |at| bytes[1].get(at))?;
+            Some(n << 8 | u32::from(*byte))
+        })
     }
 
     /// What Linux knows of a packet beside its bytes. Marks, queues, hashes and VLAN tags do not exist here.
@@ -312,7 +324,7 @@ mod tests {
     }
     const RET_A: Insn = i(0x16, 0, 0, 0);
 
-    fn view<'a>(data: &'a [u8], network: &'a [u8]) -> View<'a> {
+    fn view<'a>(data: &'a [u8], network: [&'a [u8]; 2]) -> View<'a> {
         View {
             data,
             network,
@@ -325,7 +337,7 @@ mod tests {
 
     fn run(insns: &[Insn]) -> u32 {
         let program = Program::new(insns.to_vec()).expect("a good program");
-        program.run(&view(&[1, 2, 3, 4, 5], &[0x45, 0, 0, 40]))
+        program.run(&view(&[1, 2, 3, 4, 5], [&[0x45, 0], &[0, 40]]))
     }
 
     #[test]

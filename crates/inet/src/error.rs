@@ -121,4 +121,6 @@ pub enum OptError {
     NotConnected,
     /// Needs a privilege.
     Permission,
+    /// Nothing of the kind was set: ENOENT.
+    NotThere,
 }

@@ -7,8 +7,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hearken_abi::TcpInfo;
+use hearken_tcp::tcb::NONE;
 use hearken_tcp::{Tcb, V4, V6};
 
+use crate::cbpf::{BadProgram, Insn, Program};
 use crate::family::Side;
 use crate::hash::established::Half;
 use crate::iface::Iface;
@@ -347,12 +349,36 @@ impl Net {
             queue: VecDeque::new(),
             held: true,
             cookies_until: Instant(0),
+            group: NONE,
+            incoming_cpu: -1,
         });
         self.sh.any[usize::from(domain == Domain::Inet6)] = l;
         if let Some(k) = self.sh.socket_mut(s) {
             k.phase = Phase::Listener(l);
         }
         s
+    }
+    /// SO_ATTACH_REUSEPORT_CBPF: the program chooses among the members of the socket's group. Linux
+    /// `reuseport_attach_prog`.
+    ///
+    /// # Errors
+    /// [`OptError::Invalid`]: a program that the checker refuses, or a socket that is in no group and may not make one.
+    pub fn attach_reuseport_cbpf(
+        &mut self,
+        s: SocketId,
+        program: Vec<Insn>,
+    ) -> Result<(), OptError> {
+        let program = Program::new(program).map_err(|BadProgram| OptError::Invalid)?;
+        self.sh.socket(s).ok_or(OptError::Invalid)?;
+        listen::group::attach(&mut self.sh, s.slot, program)
+    }
+    /// SO_DETACH_REUSEPORT_BPF. Linux `reuseport_detach_prog`.
+    ///
+    /// # Errors
+    /// [`OptError::NotThere`] without a program; [`OptError::Invalid`] for a socket that has no group.
+    pub fn detach_reuseport_bpf(&mut self, s: SocketId) -> Result<(), OptError> {
+        self.sh.socket(s).ok_or(OptError::Invalid)?;
+        listen::group::detach(&mut self.sh, s.slot)
     }
     /// accept(2): takes the oldest completed connection, whatever has become of it meanwhile (docs/linux 46 to 48). Never
     /// blocks. Linux `inet_csk_accept`.

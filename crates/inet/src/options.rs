@@ -31,11 +31,18 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::BindToDevice(device) => {
             s.conf().device = device;
-            let listener = s.listener();
-            if let Some(l) = listener.and_then(|l| net.sh.listeners.get_mut(l)) {
-                l.device = device;
+            let (listener, uid) = (s.listener(), s.conf().uid);
+            if let Some(l) = listener {
+                net.sh.move_listener(l, uid, device);
             }
             bind::change_any(net, slot, |h| h.device = device);
+        }
+        Opt::IncomingCpu(cpu) => {
+            s.conf().incoming_cpu = cpu;
+            let listener = s.listener();
+            if let Some(l) = listener.and_then(|l| net.sh.listeners.get_mut(l)) {
+                l.incoming_cpu = cpu;
+            }
         }
         Opt::V6Only(on) => {
             // After bind it is too late (docs/linux 108).

@@ -1,13 +1,13 @@
 //! What both halves of a namespace use: counters, sysctls, tables that hold either family, and small services.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 use hearken_abi::{Counter, DropReason};
 use hearken_tcp::tcb::NONE;
-use hearken_tcp::{Ctx, Drops, Instant, Mib, Pool, Secrets, Sysctls};
+use hearken_tcp::{Ctx, Drops, Family, Instant, Mib, Pool, Secrets, Sysctls, Tuple};
 
 use crate::api::{IfaceId, SocketId};
 use crate::arena::Arena;
@@ -18,7 +18,7 @@ use crate::hooks::{HookMask, Hooks, SockOp, SockOps, Step};
 use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
-use crate::listen::{Listener, SavedSyns};
+use crate::listen::{Departed, Group, Listener, SavedSyns};
 use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
@@ -37,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) sockets: Arena<Socket>,
     pub(crate) listeners: Arena<Listener>,
     pub(crate) lhash: Listening,
+    pub(crate) groups: Arena<Group>,
+    /// By slot and generation of listeners that are gone.
+    pub(crate) departed: BTreeMap<(u32, u32), Departed>,
     pub(crate) binds: Binds,
     pub(crate) udp: UdpTable,
     pub(crate) fragments: Fragments,
@@ -73,6 +76,8 @@ impl Shared {
             sockets: Arena::new(),
             listeners: Arena::new(),
             lhash: Listening::new(),
+            groups: Arena::new(),
+            departed: BTreeMap::new(),
             binds: Binds::new(),
             udp: UdpTable::new(),
             fragments: Fragments::default(),
@@ -96,6 +101,11 @@ impl Shared {
             sysctls: &self.sysctls,
             pool: &mut self.pool,
         }
+    }
+
+    /// What the choice among members of a group hangs on: the same tuple, the same number.
+    pub(crate) fn spread<F: Family>(&self, t: &Tuple<F>) -> u32 {
+        (self.secrets.tuple_hash(t) >> 32) as u32
     }
 
     pub(crate) fn drop_packet(&mut self, reason: DropReason) {

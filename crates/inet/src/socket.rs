@@ -10,6 +10,7 @@ use hearken_tcp::tcb::NONE;
 
 use crate::api::IfaceId;
 use crate::event::Ready;
+use crate::listen::Group;
 
 /// Which record holds the TCP of a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +63,10 @@ pub(crate) struct Conf {
     pub(crate) saved_syn: Option<Box<[u8]>>,
     /// What the layer above wants children to have.
     pub(crate) attached: Option<Attached>,
+    /// SO_INCOMING_CPU, -1 for none.
+    pub(crate) incoming_cpu: i32,
+    /// The SO_REUSEPORT group that a program made for a socket that does not listen yet.
+    pub(crate) own_group: Option<Box<Group>>,
 }
 
 /// What the layer above keeps of a socket: inet hands it to children, as it was when they were made.
@@ -87,6 +92,8 @@ impl Conf {
             save_syn: 0,
             saved_syn: None,
             attached: None,
+            incoming_cpu: -1,
+            own_group: None,
         }
     }
 
@@ -108,6 +115,8 @@ impl Conf {
                 port_locked: false,
                 fast_open_qlen: 0,
                 defer_accept: 0,
+                incoming_cpu: -1,
+                own_group: None,
                 ..self.clone()
             })
         })

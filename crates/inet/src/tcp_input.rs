@@ -7,11 +7,14 @@ use hearken_tcp::{Effects, Instant, Seq, Tuple};
 use hearken_wire::{Flags, tcp};
 
 use crate::api::IfaceId;
+use crate::cbpf::View;
 use crate::close::send_reset;
 use crate::family::Side;
 use crate::frame::RxCsum;
 use crate::hash::established::{Entry, Half};
+use crate::hash::listening::Who;
 use crate::hooks::SockOp;
+use crate::listen::group::CPU;
 use crate::listen::{check_req, conn_request, cookie_check};
 use crate::shared::Shared;
 use crate::socket::shown;
@@ -165,17 +168,12 @@ pub(crate) fn to_listener<F: Side>(
 ) {
     let addr = F::to_ip(p.dst);
     let tuple = p.tuple();
-    let spread = || (sh.secrets.tuple_hash(&tuple) >> 32) as u32;
-    let found = sh
-        .lhash
-        .find(
-            &sh.secrets,
-            &sh.listeners,
-            addr,
-            tuple.lport,
-            p.iface,
-            spread,
-        )
+    let who = sh.lhash.find(&sh.secrets, addr, tuple.lport, p.iface);
+    let found = who
+        .and_then(|who| match who {
+            Who::Listener(l) => Some(l),
+            Who::Group(g) => member(sh, g, p),
+        })
         .or_else(|| {
             let any = sh.any[usize::from(F::V6)];
             let here = sh
@@ -212,6 +210,28 @@ pub(crate) fn to_listener<F: Side>(
     } else {
         conn_request(half, sh, now, l, p, isn);
     }
+}
+
+/// The member of a SO_REUSEPORT group that takes a segment.
+fn member<F: Side>(sh: &mut Shared, group: u32, p: &Packet<'_, F>) -> Option<u32> {
+    let hash = sh.spread(&p.tuple());
+    // Only a program asks for a number.
+    let random = match sh.groups.get(group)?.program {
+        Some(_) => sh.secrets.draw() as u32,
+        None => 0,
+    };
+    let view = View {
+        // A SYN's data is in one piece, or is not looked at.
+        data: p.seg.data.first().copied().unwrap_or_default(),
+        network: [p.raw.ip, p.raw.tcp],
+        protocol: if F::V6 { 0x86dd } else { 0x0800 },
+        ifindex: u32::from(p.iface.0) + 1,
+        cpu: CPU,
+        random,
+    };
+    sh.groups
+        .get(group)?
+        .choose(&sh.listeners, hash, Some(&view))
 }
 
 /// Answers a segment with the reset that RFC 9293 3.5.2 builds from it; never a reset, never to a broadcast.

@@ -24,7 +24,7 @@ proptest! {
         // Three returns, so that short jumps land.
         insns.extend([Insn { code: 0x16, jt: 0, jf: 0, k: 0 }; 3]);
         if let Ok(program) = Program::new(insns) {
-            let view = View { data: &data, network: &data, protocol: 0x800, ifindex: 1, cpu: 0, random: 1 };
+            let view = View { data: &data, network: [&data, &data], protocol: 0x800, ifindex: 1, cpu: 0, random: 1 };
             // The same packet, the same answer.
             prop_assert_eq!(program.run(&view), program.run(&view));
         }

@@ -109,6 +109,7 @@ impl ToErrno for OptError {
             Self::Invalid => Errno::EINVAL,
             Self::NotConnected => Errno::ENOTCONN,
             Self::Permission => Errno::EPERM,
+            Self::NotThere => Errno::ENOENT,
         }
     }
 }

@@ -107,6 +107,7 @@ sysctls! {
     tcp_retries2: u8 = "net.ipv4.tcp_retries2", 0;
     tcp_orphan_retries: u8 = "net.ipv4.tcp_orphan_retries", 0;
     tcp_abort_on_overflow: u8 = "net.ipv4.tcp_abort_on_overflow", 0;
+    tcp_migrate_req: u8 = "net.ipv4.tcp_migrate_req", 0;
     tcp_fastopen: i32 = "net.ipv4.tcp_fastopen", 0;
     tcp_invalid_ratelimit: u32 = "net.ipv4.tcp_invalid_ratelimit", 0;
     tcp_timestamps: u8 = "net.ipv4.tcp_timestamps", 0;

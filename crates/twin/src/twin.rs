@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use hearken_abi::Errno;
 
+use hearken_inet::cbpf::Insn;
+
 use crate::{Counters, TcpRow};
 
 /// A descriptor: a small integer, the lowest that is free, as in a process of its own.
@@ -114,6 +116,8 @@ pub trait Twin {
     fn getsockopt(&mut self, fd: Fd, level: i32, name: i32, cap: usize) -> Result<Vec<u8>, Errno>;
     /// `setsockopt(2)`.
     fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Result<(), Errno>;
+    /// `setsockopt(2)` with a classic BPF program: `name` is SO_ATTACH_FILTER or SO_ATTACH_REUSEPORT_CBPF, at SOL_SOCKET.
+    fn attach_program(&mut self, fd: Fd, name: i32, program: &[Insn]) -> Result<(), Errno>;
     /// `recv(2)` of at most `cap` bytes.
     fn recv(&mut self, fd: Fd, cap: usize, flags: i32) -> Result<Vec<u8>, Errno>;
     /// `send(2)`; `MSG_NOSIGNAL` is added.

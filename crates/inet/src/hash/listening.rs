@@ -1,5 +1,5 @@
-//! The listening hash: where a SYN finds its listener (Linux `lhash2`). Keyed by address and port; listeners of one
-//! address and port form a chain in the order in which they came.
+//! The listening hash: where a SYN finds its listener (Linux `lhash2`). Keyed by address and port; what listens at one
+//! address and port forms a chain, in which a SO_REUSEPORT group stands once, however many members it has.
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,8 +8,6 @@ use hearken_abi::Domain;
 use hearken_tcp::Secrets;
 
 use crate::api::IfaceId;
-use crate::arena::Arena;
-use crate::listen::Listener;
 
 /// The key of an address: IPv4 as v4-mapped, so that a mapped bind and an IPv4 bind meet.
 pub(crate) fn key(addr: IpAddr) -> [u8; 16] {
@@ -19,11 +17,31 @@ pub(crate) fn key(addr: IpAddr) -> [u8; 16] {
     }
 }
 
+/// Who takes the SYNs of a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Who {
+    /// This listener.
+    Listener(u32),
+    /// A member of this group.
+    Group(u32),
+}
+
+/// One listener, or the members of a group that are bound to the same device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) who: Who,
+    pub(crate) domain: Domain,
+    pub(crate) v6only: bool,
+    pub(crate) device: Option<IfaceId>,
+    pub(crate) uid: u32,
+}
+
 #[derive(Debug)]
 struct Bucket {
     addr: [u8; 16],
     port: u16,
-    chain: Vec<u32>,
+    /// With the number of listeners that stand at each place.
+    chain: Vec<(Place, u32)>,
 }
 
 #[derive(Debug)]
@@ -38,10 +56,11 @@ impl Listening {
         }
     }
 
-    pub(crate) fn hash(&mut self, secrets: &Secrets, addr: IpAddr, port: u16, listener: u32) {
+    pub(crate) fn hash(&mut self, secrets: &Secrets, addr: IpAddr, port: u16, place: Place) {
         let addr = key(addr);
         let h = secrets.listen_hash(&addr, port);
-        self.table
+        let chain = &mut self
+            .table
             .entry(
                 h,
                 |b| b.addr == addr && b.port == port,
@@ -52,70 +71,87 @@ impl Listening {
                 port,
                 chain: Vec::new(),
             })
-            .get_mut()
-            .chain
-            .push(listener);
+            .into_mut()
+            .chain;
+        match chain.iter_mut().find(|(p, _)| *p == place) {
+            Some((_, members)) => *members += 1,
+            None => chain.push((place, 1)),
+        }
     }
 
-    pub(crate) fn unhash(&mut self, secrets: &Secrets, addr: IpAddr, port: u16, listener: u32) {
+    pub(crate) fn unhash(&mut self, secrets: &Secrets, addr: IpAddr, port: u16, place: Place) {
         let addr = key(addr);
         let h = secrets.listen_hash(&addr, port);
         if let Ok(mut o) = self
             .table
             .find_entry(h, |b| b.addr == addr && b.port == port)
         {
-            o.get_mut().chain.retain(|&l| l != listener);
-            if o.get().chain.is_empty() {
+            let chain = &mut o.get_mut().chain;
+            if let Some(i) = chain.iter().position(|(p, _)| *p == place) {
+                chain[i].1 -= 1;
+                if chain[i].1 == 0 {
+                    chain.remove(i);
+                }
+            }
+            if chain.is_empty() {
                 o.remove();
             }
         }
     }
 
-    fn chain(&self, secrets: &Secrets, addr: [u8; 16], port: u16) -> &[u32] {
+    fn chain(&self, secrets: &Secrets, addr: [u8; 16], port: u16) -> &[(Place, u32)] {
         let h = secrets.listen_hash(&addr, port);
         self.table
             .find(h, |b| b.addr == addr && b.port == port)
             .map_or(&[], |b| &b.chain)
     }
 
-    /// The listener for a SYN to `addr:port` that came in by `iface` (Linux `inet_lookup_listener`): an exact address
-    /// beats the wildcard; among equals one bound to the device wins; 0.0.0.0 wins over a dual-stack `::`. Among
-    /// members of a SO_REUSEPORT group `spread`, a hash of the four-tuple, decides.
+    /// The group that a listener at `like` joins, whatever `like.who` says (docs/linux 111).
+    pub(crate) fn group(
+        &self,
+        secrets: &Secrets,
+        addr: IpAddr,
+        port: u16,
+        like: Place,
+    ) -> Option<u32> {
+        let chain = self.chain(secrets, key(addr), port);
+        chain.iter().find_map(|(p, _)| match p.who {
+            Who::Group(g)
+                if (Place {
+                    who: like.who,
+                    ..*p
+                }) == like =>
+            {
+                Some(g)
+            }
+            _ => None,
+        })
+    }
+
+    /// Who takes a SYN to `addr:port` that came in by `iface` (Linux `inet_lookup_listener`): an exact address beats the
+    /// wildcard; among equals one bound to the device wins; 0.0.0.0 wins over a dual-stack `::` (docs/linux 110).
     pub(crate) fn find(
         &self,
         secrets: &Secrets,
-        listeners: &Arena<Listener>,
         addr: IpAddr,
         port: u16,
         iface: IfaceId,
-        spread: impl Fn() -> u32,
-    ) -> Option<u32> {
+    ) -> Option<Who> {
         let v4 = addr.is_ipv4();
+        let score = |p: &Place| match p.device {
+            _ if v4 && p.domain == Domain::Inet6 && p.v6only => None,
+            Some(d) if d != iface => None,
+            d => Some(u8::from(d.is_some()) * 2 + u8::from(p.domain == Domain::Inet)),
+        };
         let pick = |at: IpAddr| {
-            let score = |l: &Listener| match l.device {
-                Some(d) if d != iface => None,
-                d => Some(u8::from(d.is_some()) * 2 + u8::from(l.domain == Domain::Inet)),
-            };
-            let fits = |slot: &u32| {
-                let l = listeners.get(*slot)?;
-                if v4 && l.domain == Domain::Inet6 && l.v6only {
-                    return None;
+            let (mut best, mut who) = (None, None);
+            for (p, _) in self.chain(secrets, key(at), port) {
+                let s = score(p);
+                if s > best {
+                    (best, who) = (s, Some(p.who));
                 }
-                score(l).map(|s| (s, *slot))
-            };
-            let chain = self.chain(secrets, key(at), port);
-            let best = chain.iter().filter_map(fits).map(|(s, _)| s).max()?;
-            let equals = || {
-                chain
-                    .iter()
-                    .filter_map(fits)
-                    .filter(|(s, _)| *s == best)
-                    .map(|(_, l)| l)
-            };
-            match equals().count() as u64 {
-                1 => equals().next(),
-                n => equals().nth(((u64::from(spread()) * n) >> 32) as usize),
             }
+            who
         };
         pick(addr)
             .or_else(|| {

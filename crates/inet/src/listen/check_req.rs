@@ -30,7 +30,8 @@ pub(crate) fn check_req<F: Side>(
     let Some(&req) = half.reqs.get(slot) else {
         return;
     };
-    let Some(listener) = sh.listeners.of(req.listener, req.listener_gen) else {
+    let l = sh.listener_of(&req);
+    let Some((l, listener)) = l.and_then(|l| Some((l, sh.listeners.get(l)?))) else {
         // Nobody listens any more (docs/linux 40).
         remove(half, sh, slot);
         sh.drop_packet(DropReason::NoSocket);
@@ -39,6 +40,7 @@ pub(crate) fn check_req<F: Side>(
     let (full, ack_backlog) = (listener.accept_queue_is_full(), listener.ack_backlog());
     let (domain, limit) = (listener.domain, listener.max_ack_backlog);
     let listening = listener.socket;
+    let migrated = sh.listeners.generation(req.listener) != req.listener_gen;
     let flags = p.header.flags;
     let (syn, ack, rst) = (
         flags.contains(Flags::SYN),
@@ -132,6 +134,9 @@ pub(crate) fn check_req<F: Side>(
         // docs/linux 44, 45: the request stays, unless tcp_abort_on_overflow.
         let reset = sh.sysctls.tcp_abort_on_overflow != 0;
         sh.mib.inc(Counter::ListenOverflows);
+        if migrated {
+            sh.mib.inc(Counter::TcpMigrateReqFailure);
+        }
         sh.drop_at_listener(DropReason::TcpListenOverflow);
         sh.trace(|| Step::Overflow { remote, reset });
         if reset {
@@ -144,7 +149,10 @@ pub(crate) fn check_req<F: Side>(
         return;
     }
     debug_assert!(ack_backlog <= limit);
-    create_child(half, sh, now, slot, p);
+    if migrated {
+        sh.mib.inc(Counter::TcpMigrateReqSuccess);
+    }
+    create_child(half, sh, now, slot, l, p);
 }
 
 /// Linux `tcp_oow_rate_limited` for a request: true, and counted, when the last answer is too young.
@@ -202,17 +210,18 @@ pub(super) fn create_child<F: Side>(
     sh: &mut Shared,
     now: Instant,
     slot: u32,
+    l: u32,
     p: &Packet<'_, F>,
 ) {
     let Some(&req) = half.reqs.get(slot) else {
         return;
     };
-    let Some(mut socket) = accept_queue::child_socket(sh, req.listener) else {
+    let Some(mut socket) = accept_queue::child_socket(sh, l) else {
         return;
     };
     let (bind, held) = sh
         .listeners
-        .get(req.listener)
+        .get(l)
         .and_then(|l| Some((sh.sockets.get(l.socket)?.bind, l.held)))
         .unwrap_or((NONE, false));
     let mut tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
@@ -240,11 +249,8 @@ pub(super) fn create_child<F: Side>(
         Entry::Connection(conn),
     );
     half.reqs.remove(slot);
-    if let Some(l) = sh.listeners.get_mut(req.listener) {
-        l.half_open -= 1;
-        l.young -= u32::from(req.num_timeout == 0);
-    }
-    accept_queue::add(half, sh, now, req.listener, conn, socket);
+    sh.uncount_request(&req);
+    accept_queue::add(half, sh, now, l, conn, socket);
     let Some(c) = half.conns.get_mut(conn) else {
         return;
     };

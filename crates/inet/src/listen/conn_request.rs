@@ -9,6 +9,7 @@ use hearken_tcp::tcb::initial_window;
 use hearken_tcp::{Family, Instant, Seq};
 use hearken_wire::{Flags, Options, tcp};
 
+use super::migrate;
 use super::saved_syn;
 use crate::api::IfaceId;
 use crate::event::{Event, SynId, SynVerdict};
@@ -295,10 +296,7 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     if r.has(RequestSock::<F>::SAVED_SYN) {
         sh.saved_syns.take::<F>(slot);
     }
-    if let Some(l) = sh.listeners.of(r.listener, r.listener_gen) {
-        l.half_open -= 1;
-        l.young -= u32::from(r.num_timeout == 0);
-    }
+    sh.uncount_request(&r);
 }
 
 /// The SYN-ACK of a request, as it stands now.
@@ -312,7 +310,7 @@ pub(crate) fn send_syn_ack<F: Side>(
     r.flags &= !RequestSock::<F>::TX_QUEUED;
     r.sent(now);
     let r = *r;
-    let socket = sh.listeners.of(r.listener, r.listener_gen)?.socket;
+    let socket = sh.listeners.get(sh.listener_of(&r)?)?.socket;
     let shape = shape(sh, socket);
     let header = syn_ack_header(sh, &r, shape.max_seg, now.millis32());
     sh.mib.inc(Counter::TcpOutSegs);
@@ -376,12 +374,12 @@ fn shed(retries: u8, len: u32, limit: u32, young: u32) -> u8 {
 
 /// The timer of a request: once more, or never again (docs/linux 55, 56).
 pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) {
-    let Some(r) = half.reqs.get_mut(slot) else {
-        return;
-    };
-    let Some(l) = sh.listeners.of(r.listener, r.listener_gen) else {
+    let Some(l) = migrate::request(half, sh, slot).and_then(|l| sh.listeners.get(l)) else {
         // The listener is gone: vanish without a word (docs/linux 40).
         return remove(half, sh, slot);
+    };
+    let Some(r) = half.reqs.get_mut(slot) else {
+        return;
     };
     let socket = l.socket;
     if r.has(RequestSock::<F>::HELD) {

@@ -88,7 +88,10 @@ pub(super) fn send<F: Side>(sh: &mut Shared, now: Instant, l: u32, mut req: Requ
         return;
     };
     listener.cookies_until = now + ARMED;
-    let socket = listener.socket;
+    let (socket, group) = (listener.socket, listener.group);
+    if let Some(g) = sh.groups.get_mut(group) {
+        g.cookies_until = now + ARMED;
+    }
     let shape = shape(sh, socket);
     let header = syn_ack_header(sh, &req, shape.max_seg, ts);
     sh.mib.inc(Counter::SyncookiesSent);
@@ -110,7 +113,10 @@ pub(crate) fn check<F: Side>(
     l: u32,
     p: &Packet<'_, F>,
 ) {
-    let armed = sh.listeners.get(l).is_some_and(|l| now < l.cookies_until);
+    let armed = sh.listeners.get(l).is_some_and(|l| {
+        let group = sh.groups.get(l.group).map(|g| g.cookies_until);
+        now < group.unwrap_or(l.cookies_until)
+    });
     if sh.sysctls.tcp_syncookies == 0 || !armed {
         sh.drop_packet(DropReason::TcpFlags);
         return reply_reset(sh, p);
@@ -162,7 +168,7 @@ pub(crate) fn check<F: Side>(
             reset: false,
         });
     }
-    create_child(half, sh, now, slot, p);
+    create_child(half, sh, now, slot, l, p);
 }
 
 /// What the timestamp that came back says of the options: request flags and the peer's scale. `None`: it claims what

@@ -10,6 +10,8 @@ mod check_req;
 mod conn_request;
 mod cookies;
 pub(crate) mod fastopen;
+pub(crate) mod group;
+mod migrate;
 mod saved_syn;
 mod start;
 mod stop;
@@ -20,6 +22,8 @@ pub(crate) use conn_request::{
     advmss, conn_request, remove, resolve, send_syn_ack, shape, syn_ack_timer,
 };
 pub(crate) use cookies::check as cookie_check;
+pub(crate) use group::Group;
+pub(crate) use migrate::Departed;
 pub(crate) use saved_syn::SavedSyns;
 pub(crate) use start::listen_start;
 pub(crate) use stop::listen_stop;
@@ -28,9 +32,11 @@ use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use hearken_abi::{Domain, TcpState};
 use hearken_tcp::Instant;
+use hearken_tcp::tcb::NONE;
 
 use crate::api::IfaceId;
 use crate::error::ListenError;
+use crate::hash::listening::{Place, Who};
 use crate::hooks::{SockOp, Step};
 use crate::shared::Shared;
 use crate::socket::{Phase, SsState};
@@ -57,12 +63,30 @@ pub(crate) struct Listener {
     pub(crate) held: bool,
     /// Until when an ACK without a request is tested for a SYN cookie (docs/linux 85).
     pub(crate) cookies_until: Instant,
+    /// The SO_REUSEPORT group that it is a member of.
+    pub(crate) group: u32,
+    /// SO_INCOMING_CPU, -1 for none.
+    pub(crate) incoming_cpu: i32,
 }
 
 impl Listener {
     /// `sk_ack_backlog`
     pub(crate) fn ack_backlog(&self) -> u32 {
         self.queue.len() as u32
+    }
+    /// Its place in the listening hash.
+    pub(crate) fn place(&self, slot: u32, uid: u32) -> Place {
+        Place {
+            who: if self.group == NONE {
+                Who::Listener(slot)
+            } else {
+                Who::Group(self.group)
+            },
+            domain: self.domain,
+            v6only: self.v6only,
+            device: self.device,
+            uid,
+        }
     }
     /// Linux `sk_acceptq_is_full`: more than the limit, so limit + 1 fit (docs/linux 42).
     pub(crate) fn accept_queue_is_full(&self) -> bool {

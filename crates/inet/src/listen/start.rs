@@ -1,11 +1,12 @@
 //! `inet_csk_listen_start`: empty queues, the port check made anew, and into the listening hash.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use hearken_tcp::Instant;
 use hearken_tcp::tcb::NONE;
 
-use super::Listener;
+use super::{Group, Listener};
 use crate::bind;
 use crate::error::ListenError;
 use crate::hooks::Step;
@@ -66,12 +67,36 @@ pub(crate) fn listen_start(
         queue: VecDeque::new(),
         held: false,
         cookies_until: Instant(0),
+        group: NONE,
+        incoming_cpu: s.conf.as_ref().map_or(-1, |c| c.incoming_cpu),
     };
+    let (shares, uid) = (s.has(Socket::REUSE_PORT), s.conf().uid);
+    let own = s.conf().own_group.take();
     let l = sh.listeners.insert(listener);
+    if shares || own.is_some() {
+        join(sh, l, uid, own);
+    }
     if let Some(s) = sh.sockets.get_mut(slot) {
         s.phase = Phase::Listener(l);
     }
-    sh.lhash.hash(&sh.secrets, local.ip(), local.port(), l);
+    if let Some(listener) = sh.listeners.get(l) {
+        let place = listener.place(l, uid);
+        sh.lhash.hash(&sh.secrets, local.ip(), local.port(), place);
+    }
     sh.trace(|| Step::Hashed { local });
     Ok(local)
+}
+
+/// Into the group of its place, or into a new one (docs/linux 111); `own` is the group that a program made before.
+fn join(sh: &mut Shared, l: u32, uid: u32, own: Option<Box<Group>>) {
+    let Some(listener) = sh.listeners.get_mut(l) else {
+        return;
+    };
+    let (local, like) = (listener.local, listener.place(l, uid));
+    let there = sh.lhash.group(&sh.secrets, local.ip(), local.port(), like);
+    let group = there.unwrap_or_else(|| sh.groups.insert(own.map_or_else(Group::default, |g| *g)));
+    listener.group = group;
+    if let Some(g) = sh.groups.get_mut(group) {
+        g.members.push(l);
+    }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use hearken_tcp::Instant;
 use hearken_tcp::tcb::NONE;
 
+use super::migrate;
 use crate::bind;
 use crate::net::Net;
 use crate::socket::{Phase, Socket};
@@ -17,11 +18,20 @@ pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
         return;
     };
     let mut orphans: Vec<u32> = Vec::new();
+    let uid = sh
+        .sockets
+        .get(slot)
+        .and_then(|s| s.conf.as_ref())
+        .map_or(0, |c| c.uid);
+    let mut group = NONE;
     if let Some(listener) = sh.listeners.get_mut(l) {
         orphans.extend(listener.queue.drain(..));
-        let local = listener.local;
-        sh.lhash.unhash(&sh.secrets, local.ip(), local.port(), l);
+        let (local, place) = (listener.local, listener.place(l, uid));
+        group = core::mem::replace(&mut listener.group, NONE);
+        sh.lhash
+            .unhash(&sh.secrets, local.ip(), local.port(), place);
     }
+    let heirs = migrate::leave_group(sh, l, group);
     sh.listeners.remove(l);
     for any in &mut sh.any {
         if *any == l {
@@ -39,7 +49,9 @@ pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
     }
     sh.mark(slot);
     for child in orphans {
-        net.reset_and_free(now, child);
+        if !(heirs && migrate::child(net, child, group)) {
+            net.reset_and_free(now, child);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use core::time::Duration;
 use hearken_abi::sock::*;
 use hearken_abi::sockaddr::encode;
 use hearken_abi::{Errno, TcpState};
+use hearken_inet::cbpf::Insn;
 use hearken_inet::{IfaceId, Instant, Opt};
 
 /// `SOCK_MIN_SNDBUF` and `SOCK_MIN_RCVBUF`, as SO_SNDBUF and SO_RCVBUF of 0 read back.
@@ -130,6 +131,31 @@ fn timeval(t: Timeout) -> [u8; 16] {
     out
 }
 
+/// The program of SO_ATTACH_REUSEPORT_CBPF: `value` holds the instructions themselves. Whoever has the caller's memory
+/// has followed the pointer of its `struct sock_fprog`.
+fn attach_reuseport(m: &mut Machine, file: FileId, value: &[u8]) -> Result<(), Errno> {
+    let (insns, rest) = value.as_chunks::<{ Insn::LEN }>();
+    if !rest.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    let Some((net, socket)) = m.tcp_socket(file) else {
+        return Err(Errno::EINVAL);
+    };
+    let program = insns.iter().map(|b| Insn::from_bytes(*b)).collect();
+    m.net_mut(net)
+        .attach_reuseport_cbpf(socket, program)
+        .map_err(|e| e.errno())
+}
+
+fn detach_reuseport(m: &mut Machine, file: FileId) -> Result<(), Errno> {
+    let Some((net, socket)) = m.tcp_socket(file) else {
+        return Err(Errno::EINVAL);
+    };
+    m.net_mut(net)
+        .detach_reuseport_bpf(socket)
+        .map_err(|e| e.errno())
+}
+
 pub(crate) fn set(
     m: &mut Machine,
     now: Instant,
@@ -139,6 +165,9 @@ pub(crate) fn set(
 ) -> Result<(), Errno> {
     if name == SO_BINDTODEVICE {
         return bind_to_device(m, now, file, value);
+    }
+    if name == SO_ATTACH_REUSEPORT_CBPF {
+        return attach_reuseport(m, file, value);
     }
     // Before the option is even looked at.
     let v = int(value)?;
@@ -218,7 +247,11 @@ pub(crate) fn set(
             };
             options_mut(m, file)?.max_pacing_rate = rate;
         }
-        SO_INCOMING_CPU => options_mut(m, file)?.incoming_cpu = v,
+        SO_INCOMING_CPU => {
+            options_mut(m, file)?.incoming_cpu = v;
+            push(m, now, file, Opt::IncomingCpu(v))?;
+        }
+        SO_DETACH_REUSEPORT_BPF => return detach_reuseport(m, file),
         SO_ZEROCOPY => options_mut(m, file)?.zerocopy = int_in(value, 0, 1)? != 0,
         SO_BINDTOIFINDEX => {
             // Linux counts from 1, which is lo.

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use hearken_abi::Errno;
+use hearken_inet::cbpf::Insn;
 
 use super::sys::{self, check, check_size};
 use super::{
@@ -229,6 +230,17 @@ impl Twin for LinuxTwin {
         let len = value.len() as libc::socklen_t;
         // SAFETY: the value is readable for the length given.
         check(unsafe { libc::setsockopt(fd, level, name, value.as_ptr().cast(), len) }).map(drop)
+    }
+
+    fn attach_program(&mut self, fd: Fd, name: i32, program: &[Insn]) -> Result<(), Errno> {
+        let mut bytes: Vec<u8> = program.iter().flat_map(Insn::to_bytes).collect();
+        let fprog = libc::sock_fprog {
+            len: program.len() as u16,
+            filter: bytes.as_mut_ptr().cast(),
+        };
+        let (value, len) = (&raw const fprog, size_of_val(&fprog) as libc::socklen_t);
+        // SAFETY: `fprog` names `program.len()` instructions that are readable; the kernel copies them.
+        check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, value.cast(), len) }).map(drop)
     }
 
     fn recv(&mut self, fd: Fd, cap: usize, flags: i32) -> Result<Vec<u8>, Errno> {

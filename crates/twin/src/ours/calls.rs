@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
+use hearken_abi::sock::SOL_SOCKET;
 use hearken_abi::{Counter, Errno};
+use hearken_inet::cbpf::Insn;
 use hearken_inet::{Config, Cred, Net};
 use hearken_syscall::{EpollEvent, EpollOp, Outcome, Reply};
 
@@ -211,6 +213,11 @@ impl Twin for OursTwin {
         let result = self.machine.setsockopt(self.now, file, level, name, value);
         self.settle();
         result
+    }
+
+    fn attach_program(&mut self, fd: Fd, name: i32, program: &[Insn]) -> Result<(), Errno> {
+        let bytes: Vec<u8> = program.iter().flat_map(Insn::to_bytes).collect();
+        self.setsockopt(fd, SOL_SOCKET, name, &bytes)
     }
 
     fn recv(&mut self, fd: Fd, cap: usize, flags: i32) -> Result<Vec<u8>, Errno> {

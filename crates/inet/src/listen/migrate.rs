@@ -1,0 +1,125 @@
+//! When a member of a SO_REUSEPORT group stops listening and `net.ipv4.tcp_migrate_req` is set, the others take over its
+//! connections (Linux `inet_reqsk_clone`, `reuseport_migrate_sock`, 6.18; docs/linux/reuseport-migration.md).
+
+use hearken_abi::Counter;
+use hearken_tcp::request::RequestSock;
+
+use crate::family::Side;
+use crate::hash::established::Half;
+use crate::net::Net;
+use crate::shared::Shared;
+use crate::socket::Phase;
+
+/// A listener that is gone, but whose half-open connections others answer for.
+#[derive(Debug)]
+pub(crate) struct Departed {
+    group: u32,
+    group_gen: u32,
+    /// Requests that still name it.
+    half_open: u32,
+}
+
+/// Takes listener `l` out of its group. Whether others stay in it that inherit, as the sysctl stands now.
+pub(super) fn leave_group(sh: &mut Shared, l: u32, group: u32) -> bool {
+    let Some(g) = sh.groups.get_mut(group) else {
+        return false;
+    };
+    g.leave(l);
+    if g.members.is_empty() {
+        g.program = None;
+        sh.groups.remove(group);
+        return false;
+    }
+    if sh.sysctls.tcp_migrate_req == 0 {
+        return false;
+    }
+    let half_open = sh.listeners.get(l).map_or(0, |l| l.half_open);
+    if half_open > 0 {
+        let departed = Departed {
+            group,
+            group_gen: sh.groups.generation(group),
+            half_open,
+        };
+        let key = (l, sh.listeners.generation(l));
+        sh.departed.insert(key, departed);
+    }
+    true
+}
+
+/// Moves a connection that waited in the accept queue to the end of a survivor's, past any limit.
+pub(super) fn child(net: &mut Net, child: u32, group: u32) -> bool {
+    let hash = match net.sh.sockets.get(child).map(|s| s.phase) {
+        Some(Phase::V4(c)) => net.v4.conns.get(c).map(|c| net.sh.spread(&c.tuple)),
+        Some(Phase::V6(c)) => net.v6.conns.get(c).map(|c| net.sh.spread(&c.tuple)),
+        _ => None,
+    };
+    let sh = &mut net.sh;
+    let heir = hash
+        .zip(sh.groups.get(group))
+        .and_then(|(h, g)| g.choose(&sh.listeners, h, None));
+    let Some(listener) = heir.and_then(|l| sh.listeners.get_mut(l)) else {
+        return false;
+    };
+    listener.queue.push_back(child);
+    let owner = listener.socket;
+    sh.mib.inc(Counter::TcpMigrateReqSuccess);
+    // Whoever waits at the survivor must learn of it.
+    sh.mark(owner);
+    true
+}
+
+impl Shared {
+    /// The listener that answers for a request: its own, or one that took over.
+    pub(crate) fn listener_of<F: Side>(&self, r: &RequestSock<F>) -> Option<u32> {
+        if self.listeners.generation(r.listener) == r.listener_gen {
+            return self.listeners.get(r.listener).map(|_| r.listener);
+        }
+        if self.sysctls.tcp_migrate_req == 0 {
+            return None;
+        }
+        let d = self.departed.get(&(r.listener, r.listener_gen))?;
+        if self.groups.generation(d.group) != d.group_gen {
+            return None;
+        }
+        let hash = self.spread(&r.tuple);
+        self.groups
+            .get(d.group)?
+            .choose(&self.listeners, hash, None)
+    }
+
+    /// A request leaves the count of the listener that it names.
+    pub(crate) fn uncount_request<F: Side>(&mut self, r: &RequestSock<F>) {
+        if let Some(l) = self.listeners.of(r.listener, r.listener_gen) {
+            l.half_open -= 1;
+            l.young -= u32::from(r.num_timeout == 0);
+            return;
+        }
+        let key = (r.listener, r.listener_gen);
+        if let Some(d) = self.departed.get_mut(&key) {
+            d.half_open -= 1;
+            if d.half_open == 0 {
+                self.departed.remove(&key);
+            }
+        }
+    }
+}
+
+/// The timer of a request whose listener is gone: from now on it is the survivor's. Returns its listener.
+pub(super) fn request<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) -> Option<u32> {
+    let r = *half.reqs.get(slot)?;
+    let l = sh.listener_of(&r)?;
+    let generation = sh.listeners.generation(l);
+    if (r.listener, r.listener_gen) == (l, generation) {
+        return Some(l);
+    }
+    sh.uncount_request(&r);
+    if let Some(x) = sh.listeners.get_mut(l) {
+        x.half_open += 1;
+        x.young += u32::from(r.num_timeout == 0);
+    }
+    if let Some(x) = half.reqs.get_mut(slot) {
+        (x.listener, x.listener_gen) = (l, generation);
+    }
+    sh.mib.inc(Counter::TcpMigrateReqSuccess);
+    Some(l)
+}
