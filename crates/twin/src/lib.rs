@@ -18,6 +18,7 @@ mod twin;
 
 pub use case::{Ip, run_hearken, run_hearken_differs, run_linux};
 pub use counters::{Counters, Delta};
+pub use hearken_inet::cbpf::Insn;
 pub use helpers::{
     ANY_V4, ANY_V6, LISTENER_V4, LISTENER_V6, PEER_V4, PEER_V6, QUIET, Queue, any, loopback,
     sockaddr, socket_addr, unspec,

@@ -87,6 +87,8 @@ pub trait Twin {
     fn set_mtu(&mut self, mtu: u32);
     /// Makes a fresh namespace the caller's; existing sockets stay in theirs.
     fn enter_new_namespace(&mut self);
+    /// Handles what arrives from now on on processor 0, wherever the system has several.
+    fn pin(&mut self);
     /// Occupies every free descriptor but `leave` of them; `usize::MAX` gives them all back.
     fn leave_descriptors(&mut self, leave: usize);
 

@@ -232,6 +232,16 @@ impl Twin for LinuxTwin {
         check(unsafe { libc::setsockopt(fd, level, name, value.as_ptr().cast(), len) }).map(drop)
     }
 
+    fn pin(&mut self) {
+        // SAFETY: a set of processors is bits; none set is a value.
+        let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
+        // SAFETY: `set` is a whole, initialized set, and 0 is one of its bits.
+        unsafe { libc::CPU_SET(0, &mut set) };
+        // SAFETY: `set` is readable for its size; 0 is the calling thread, which is the one that injects.
+        check(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) })
+            .expect("processor 0 is there");
+    }
+
     fn attach_program(&mut self, fd: Fd, name: i32, program: &[Insn]) -> Result<(), Errno> {
         let mut bytes: Vec<u8> = program.iter().flat_map(Insn::to_bytes).collect();
         let fprog = libc::sock_fprog {

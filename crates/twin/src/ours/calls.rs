@@ -215,6 +215,8 @@ impl Twin for OursTwin {
         result
     }
 
+    fn pin(&mut self) {}
+
     fn attach_program(&mut self, fd: Fd, name: i32, program: &[Insn]) -> Result<(), Errno> {
         let bytes: Vec<u8> = program.iter().flat_map(Insn::to_bytes).collect();
         self.setsockopt(fd, SOL_SOCKET, name, &bytes)

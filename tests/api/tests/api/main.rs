@@ -19,6 +19,7 @@ mod leave_listen;
 mod listen_errno;
 mod option_list;
 mod readiness;
+mod reuseport;
 mod saved_syn;
 mod segments;
 mod sockopt;
