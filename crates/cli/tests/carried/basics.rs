@@ -191,3 +191,47 @@ fn trace_prints_the_walk_of_listen() {
         assert!(text.contains(step), "{step} is missing:\n{text}");
     }
 }
+
+/// The kernel's `struct sock_fprog` points into the program's memory: it must be followed there.
+#[test]
+fn reuseport_program_of_a_carried_program_chooses_the_listener() {
+    const PROGRAM: &str = r#"
+import ctypes, struct
+from socket import *
+
+def attach(s, program):
+    insns = b"".join(struct.pack("HBBI", *i) for i in program)
+    buf = ctypes.create_string_buffer(insns)
+    fprog = struct.pack("HxxxxxxP", len(program), ctypes.addressof(buf))
+    s.setsockopt(SOL_SOCKET, 51, fprog)
+
+def member():
+    s = socket()
+    s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+    s.bind(("127.0.0.1", 8000))
+    s.listen(20)
+    s.setblocking(False)
+    return s
+
+members = [member() for _ in range(3)]
+attach(members[0], [(0x06, 0, 0, 2)])
+clients = [create_connection(("127.0.0.1", 8000)) for _ in range(6)]
+def count(s):
+    n = 0
+    try:
+        while True:
+            s.accept()
+            n += 1
+    except BlockingIOError:
+        return n
+print("landed", [count(s) for s in members])
+try:
+    attach(members[0], [(0x00, 0, 0, 1)])
+except OSError as e:
+    print("refused", e.errno)
+"#;
+    let mut run = Run::start(&[], &["python3", "-c", PROGRAM]);
+    assert_eq!(run.expect("landed"), "[0, 0, 6]");
+    assert_eq!(run.expect("refused"), "22");
+    assert_eq!(run.end().code(), Some(0));
+}

@@ -76,6 +76,17 @@ impl Supervisor {
             Err(MemError::Gone) => return Answer::Done,
             Err(MemError::Errno(e)) => return Answer::Errno(e),
         }
+        if level == libc::SOL_SOCKET
+            && matches!(
+                name,
+                libc::SO_ATTACH_FILTER | libc::SO_ATTACH_REUSEPORT_CBPF
+            )
+        {
+            match self.program_behind(on, &value) {
+                Ok(program) => value = program,
+                Err(answer) => return answer,
+            }
+        }
         if (level, name) == (libc::SOL_SOCKET, libc::SO_ZEROCOPY) {
             // Its completions come by the error queue, which a socketpair does not have.
             return Answer::Errno(libc::EOPNOTSUPP);
@@ -104,6 +115,24 @@ impl Supervisor {
             }
         }
         Answer::Value(0)
+    }
+
+    /// The instructions that a `struct sock_fprog` points to.
+    fn program_behind(&mut self, on: &On<'_>, fprog: &[u8]) -> Result<Vec<u8>, Answer> {
+        const INSN: usize = 8;
+        let Ok(fprog) = <[u8; 16]>::try_from(fprog) else {
+            return Err(Answer::Errno(libc::EINVAL));
+        };
+        let [l0, l1, ..] = fprog;
+        let len = usize::from(u16::from_ne_bytes([l0, l1]));
+        let [.., a, b, c, d, e, f, g, h] = fprog;
+        let at = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+        let mut program = vec![0; len * INSN];
+        match self.memory(on.n).read(at, &mut program) {
+            Ok(()) => Ok(program),
+            Err(MemError::Gone) => Err(Answer::Done),
+            Err(MemError::Errno(e)) => Err(Answer::Errno(e)),
+        }
     }
 
     pub(super) fn call_ioctl(&mut self, on: &On<'_>) -> Answer {
