@@ -54,9 +54,19 @@ not found; 2 wrong usage. The run ends when the last descendant of CMD has gone.
 
 const SS_EXAMPLES: &str = "\
 Examples:
-  hearken ss -ltn           listeners: Recv-Q is the accept queue, Send-Q its limit (backlog)
-  hearken ss -tan           every socket
-  hearken ss -ltn --json    the same for a program: {\"schema\": \"hearken.ss/1\", \"sockets\": [...]}
+  hearken ss -ltn                        listeners: Recv-Q is the accept queue, Send-Q its limit (backlog)
+  hearken ss -tan                        every socket
+  hearken ss -tanpeimo                   with processes, inodes, TCP_INFO, memory and timers
+  hearken ss -tn state established '( sport = :80 or sport = :443 )'
+  hearken ss -tan exclude listening dst 10.0.0.0/8
+  hearken ss -tin dport gt :1000         what is known of connections to high ports
+  hearken ss -ltn --json                 the same for a program: {\"schema\": \"hearken.ss/1\", \"sockets\": [...]}
+
+Filter: [state S | exclude S]... [EXPRESSION]
+  S           established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack listening
+              closing, or all, connected, synchronized, bucket, big
+  EXPRESSION  sport, dport OP PORT (OP: = != < <= > >= or eq ne lt le gt ge; PORT: :80, 80, :http);
+              src, dst ADDRESS (10.0.0.0/8, 127.0.0.1:80, [::1]:443, :80); and, or, not, ( )
 
 The columns are those of iproute2's ss.
 ";
@@ -140,10 +150,15 @@ pub(crate) struct Run {
 #[command(after_help = SS_EXAMPLES)]
 pub(crate) struct Ss {
     /// Listening sockets only
-    #[arg(short, long, help_heading = "Which sockets")]
+    #[arg(short, long, help_heading = "Which sockets", overrides_with = "all")]
     pub(crate) listening: bool,
     /// Listening sockets and all others
-    #[arg(short, long, help_heading = "Which sockets")]
+    #[arg(
+        short,
+        long,
+        help_heading = "Which sockets",
+        overrides_with = "listening"
+    )]
     pub(crate) all: bool,
     /// TCP (the only kind that lives here; without it a column names the kind)
     #[arg(short, long, help_heading = "Which sockets")]
@@ -155,20 +170,43 @@ pub(crate) struct Ss {
     #[arg(short = '6', long, help_heading = "Which sockets")]
     pub(crate) ipv6: bool,
     /// Of the run with this process id only
-    #[arg(long, value_name = "PID", help_heading = "Which sockets")]
+    #[arg(
+        long,
+        visible_alias = "pid",
+        value_name = "PID",
+        help_heading = "Which sockets"
+    )]
     pub(crate) run: Option<u32>,
-    /// Numbers instead of service names (always so; taken for ss's sake)
+    /// Numbers instead of service names
     #[arg(short, long, help_heading = "Form")]
     pub(crate) numeric: bool,
-    /// Name the process that made each socket
+    /// Name the processes that hold each socket
     #[arg(short, long, help_heading = "Form")]
     pub(crate) processes: bool,
+    /// Timers: which runs, how long still, how often it fired
+    #[arg(short, long, help_heading = "Form")]
+    pub(crate) options: bool,
+    /// User, inode, cookie and shut directions
+    #[arg(short, long, help_heading = "Form")]
+    pub(crate) extended: bool,
+    /// Memory in buffers, and their limits
+    #[arg(short, long, help_heading = "Form")]
+    pub(crate) memory: bool,
+    /// TCP_INFO: round trip, windows, segments, losses
+    #[arg(short, long, help_heading = "Form")]
+    pub(crate) info: bool,
+    /// One line a socket, also with -i and -m
+    #[arg(short = 'O', long, help_heading = "Form")]
+    pub(crate) oneline: bool,
     /// No header line
     #[arg(short = 'H', long, help_heading = "Form")]
     pub(crate) no_header: bool,
     /// JSON
     #[arg(long, help_heading = "Form")]
     pub(crate) json: bool,
+    /// [state S | exclude S]... [EXPRESSION], see below
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Command::Run(run) => ExitCode::from(stack::run(*run)),
         Command::Demo(demo) => finish(demo::demo(&demo)),
         Command::DemoServer(server) => finish(demo::serve(server.port, server.bytes)),
-        Command::Ss(options) => finish(show_sockets(&options)),
+        Command::Ss(options) => finish(ss::show(&options)),
         Command::Nstat(options) => finish(show_counters(&options)),
         Command::Sysctl(options) => finish(sysctl::describe(&options)),
         #[cfg(feature = "bench")]
@@ -67,27 +67,6 @@ fn print(text: &str) -> Result<(), Failure> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{value:#}\n"))
-}
-
-fn show_sockets(options: &args::Ss) -> Result<(), Failure> {
-    let filter = ss::Filter {
-        listening: options.listening,
-        all: options.all,
-        ipv4: options.ipv4,
-        ipv6: options.ipv6,
-    };
-    let mut sockets = stack::sockets(options.run)?;
-    sockets.retain(|s| filter.shows(s));
-    if options.json {
-        print_json(&ss::json(&sockets))
-    } else {
-        let form = ss::Form {
-            header: !options.no_header,
-            netid: !options.tcp,
-            processes: options.processes,
-        };
-        print(&ss::table(&sockets, form))
-    }
 }
 
 fn show_counters(options: &args::Nstat) -> Result<(), Failure> {

@@ -34,9 +34,9 @@ fn ask(run: Option<u32>, request: &Request) -> Result<Vec<Answer>, Failure> {
 }
 
 /// The sockets of every run of this user, or of one.
-pub(crate) fn sockets(run: Option<u32>) -> Result<Vec<ss::Socket>, Failure> {
+pub(crate) fn sockets(run: Option<u32>, get: Get) -> Result<Vec<ss::Socket>, Failure> {
     let mut all = Vec::new();
-    for answer in ask(run, &Request::Get(Get::Ss))? {
+    for answer in ask(run, &Request::Get(get))? {
         for row in answer.sockets {
             all.push(socket(answer.pid, row)?);
         }
@@ -51,13 +51,10 @@ fn socket(run: u32, row: Row) -> Result<ss::Socket, Failure> {
     };
     Ok(ss::Socket {
         run,
-        recv_q: row.recv_q.into(),
-        send_q: row.send_q.into(),
         local: addr(&row.local)?,
         peer: addr(&row.peer)?,
-        v6only: row.v6only,
-        state: row.state,
-        process: row.cmd.zip(row.pid),
+        row,
+        processes: Vec::new(),
     })
 }
 

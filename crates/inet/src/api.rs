@@ -234,6 +234,8 @@ pub struct DiagRow {
     pub timer_at: Instant,
     /// Retransmissions so far.
     pub retransmits: u8,
+    /// Which directions are shut: 1 reading, 2 writing (Linux `sk_shutdown`).
+    pub shutdown: u8,
     /// The buffers; half-open and TIME_WAIT connections have none.
     pub memory: Option<DiagMemory>,
 }

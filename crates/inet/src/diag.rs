@@ -41,6 +41,7 @@ pub(crate) fn rows(net: &Net) -> Vec<DiagRow> {
             timer: 0,
             timer_at: Instant::FAR,
             retransmits: 0,
+            shutdown: 0,
             memory: Some(memory(sh, l.socket, None)),
         });
     }
@@ -65,6 +66,7 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             timer: 0,
             timer_at: Instant::FAR,
             retransmits: 0,
+            shutdown: 0,
             memory: None,
         }
     };
@@ -93,6 +95,7 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             }),
             timer_at: timer.map_or(Instant::FAR, |(_, at, _)| at),
             retransmits: timer.map_or(0, |(.., n)| n),
+            shutdown: u8::from(t.has(Tcb::RCV_SHUT)) | u8::from(t.has(Tcb::SND_SHUT)) << 1,
             memory: Some(memory(sh, t.owner, Some(t))),
             ..row(domain, &c.tuple, t.state)
         });

@@ -75,6 +75,10 @@ pub struct Row {
     /// Distinguishes sockets of one run, as SO_COOKIE does.
     #[serde(default)]
     pub cookie: u64,
+    /// Which directions are shut: 1 reading, 2 writing, as SHUT_RD and SHUT_WR plus one. `None` for what is no
+    /// whole socket.
+    #[serde(default)]
+    pub shutdown: Option<u8>,
     /// The timer that runs.
     #[serde(default)]
     pub timer: Option<Timer>,
@@ -186,18 +190,22 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens at `PID.sock`, in place of a stale one.
+    /// Listens at `PID.sock`, in place of a stale one. What a run of the same number noted before is no news of this one.
     pub(crate) fn new() -> io::Result<Self> {
         let dir = directory();
         own_directory(&dir)?;
         remove_stale(&dir);
+        let _ = std::fs::remove_file(history_of(std::process::id()));
         let path = dir.join(format!("{}.sock", std::process::id()));
-        match std::fs::remove_file(&path) {
+        // Between bind and listen a socket refuses everybody, as a stale one does: it gets its name afterwards.
+        let unnamed = path.with_extension("new");
+        match std::fs::remove_file(&unnamed) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let listener = UnixListener::bind(&unnamed)?;
+        std::fs::set_permissions(&unnamed, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&unnamed, &path)?;
         listener.set_nonblocking(true)?;
         Ok(Server { listener, path })
     }
@@ -217,7 +225,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        remove(&self.path);
     }
 }
 
@@ -225,12 +233,28 @@ impl Drop for Server {
 fn remove_stale(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
-        let refused =
-            UnixStream::connect(&path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
-        if refused {
-            let _ = std::fs::remove_file(path);
+        if path.extension().is_some_and(|x| x == "sock") {
+            let answer = UnixStream::connect(&path);
+            if answer.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
+                remove(&path);
+            }
         }
     }
+}
+
+/// A run's socket, and what `nstat` noted of its counters.
+fn remove(socket: &Path) {
+    let _ = std::fs::remove_file(socket);
+    let _ = std::fs::remove_file(history_of_socket(socket));
+}
+
+fn history_of_socket(socket: &Path) -> PathBuf {
+    socket.with_extension("nstat")
+}
+
+/// Where `nstat` notes the counters of a run; it goes with the run.
+pub fn history_of(pid: u32) -> PathBuf {
+    history_of_socket(&socket_of(pid))
 }
 
 /// Asks one run.
@@ -273,9 +297,7 @@ pub fn query_all(request: &Request) -> io::Result<Vec<Answer>> {
     for path in list()? {
         match query(&path, request) {
             Ok(answer) => answers.push(answer),
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-                let _ = std::fs::remove_file(&path);
-            }
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => remove(&path),
             Err(e) if has_ended(&e) => {}
             Err(e) => return Err(e),
         }

@@ -174,6 +174,7 @@ mod tests {
             timer: 0,
             timer_at: Instant(0),
             retransmits: 0,
+            shutdown: 0,
             memory: None,
         }
     }

@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use hearken_run::control::Get;
+
 use crate::{Failure, args, nstat, ss, stack};
 
 /// The port that the carried server listens on, inside.
@@ -20,7 +22,14 @@ const INNER_PORT: u16 = 8000;
 const FORM: ss::Form = ss::Form {
     header: true,
     netid: false,
+    state: true,
     processes: false,
+    timer: false,
+    extended: false,
+    memory: false,
+    info: false,
+    one_line: false,
+    names: false,
 };
 
 /// How long the server may take to say that it listens.
@@ -75,7 +84,7 @@ pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
         &right[..16],
     ));
 
-    let sockets = stack::sockets(Some(carried.pid()))?;
+    let sockets = stack::sockets(Some(carried.pid()), Get::Ss)?;
     let counters = stack::counters(Some(carried.pid()))?;
     let lines = carried.end()?;
 
@@ -93,7 +102,7 @@ pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
 
     if !sockets
         .iter()
-        .any(|s| s.state == "LISTEN" && s.local.port() == INNER_PORT)
+        .any(|s| s.row.state == "LISTEN" && s.local.port() == INNER_PORT)
     {
         return Err("the listener is missing from ss".into());
     }

@@ -5,6 +5,7 @@ mod basics;
 mod common;
 mod demo;
 mod differences;
+mod inspect;
 mod kill;
 mod load;
 mod queue;

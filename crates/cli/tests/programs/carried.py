@@ -238,6 +238,28 @@ def write_after_reset(port):
             say("write", turn, errno.errorcode[error.errno])
 
 
+def inspect(port):
+    """Sockets to look at; then a listener more as soon as net.core.somaxconn is 7."""
+    port = int(port)
+    listener = server(port, 5, "127.0.0.1")
+    six = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    six.bind(("::1", port + 1))
+    six.listen(9)
+    client = socket.create_connection(("127.0.0.1", port))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    accepted, _ = listener.accept()
+    accepted.sendall(b"x" * 3000)
+    other = socket.create_connection(("::1", port + 1))
+    time.sleep(0.2)
+    say("inspect", os.getpid(), client.fileno(), os.fstat(client.fileno()).st_ino, client.getsockname()[1])
+    while open("/proc/sys/net/core/somaxconn").read().strip() != "7":
+        time.sleep(0.02)
+    last = server(port + 2, 100)
+    say("again", last.fileno())
+    time.sleep(600)
+
+
 def status(code):
     """End with this status, or by this signal when it is negative."""
     if int(code) < 0:

@@ -142,11 +142,20 @@ impl Supervisor {
             }
         }
         let mut rows = Vec::new();
+        let mut named = HashMap::new();
+        if info {
+            for (_, sock) in self.table.iter() {
+                if let Some(socket) = self.stack.socket_of(sock.file) {
+                    named.insert(socket, self.stack.congestion(sock.file));
+                }
+            }
+        }
         for (mut row, socket) in self.stack.sockets(info) {
             if let Some(&(tid, inode, cookie)) = socket.and_then(|s| owners.get(&s)) {
                 (row.inode, row.cookie) = (inode, cookie);
                 row = self.named(row, tid);
             }
+            row.congestion = socket.and_then(|s| named.remove(&s)).flatten();
             rows.push(row);
         }
         rows

@@ -32,6 +32,7 @@ impl Stack {
                     }),
                     ..Row::default()
                 };
+                row.shutdown = d.memory.map(|_| d.shutdown);
                 if let Some(m) = d.memory {
                     row.memory = Some(Memory {
                         rmem_alloc: m.rmem_alloc,
@@ -59,6 +60,13 @@ impl Stack {
             .getsockopt(file, libc::SOL_SOCKET, libc::SO_COOKIE, 8)
             .unwrap_or_default();
         value.try_into().map_or(0, u64::from_ne_bytes)
+    }
+
+    /// TCP_CONGESTION.
+    pub(crate) fn congestion(&mut self, file: FileId) -> Option<String> {
+        let name = self.getsockopt(file, libc::IPPROTO_TCP, libc::TCP_CONGESTION, 16);
+        let name = String::from_utf8(name.ok()?).ok()?;
+        Some(name.trim_end_matches('\0').to_owned())
     }
 
     /// Sets all of them, or none.

@@ -1,56 +1,11 @@
-//! `hearken ss`: sockets in the columns of iproute2's `ss`, as 6.1.0 prints them to a pipe: each column as wide as its widest
-//! cell, addresses to the right, the rest to the left, and the process column last.
+//! Sockets in the columns of iproute2's `ss`, as 6.1.0 prints them to a pipe: each column as wide as its widest cell,
+//! addresses to the right, the rest to the left, and last a column of everything else, whose cells may have two lines.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-/// One socket, as it is shown.
-#[derive(Clone, Debug)]
-pub(crate) struct Socket {
-    /// Process id of the `hearken run` that holds it.
-    pub(crate) run: u32,
-    /// ss's name of the state.
-    pub(crate) state: String,
-    pub(crate) recv_q: u64,
-    pub(crate) send_q: u64,
-    pub(crate) local: SocketAddr,
-    pub(crate) peer: SocketAddr,
-    /// Whether an IPv6 socket refuses IPv4: `*` stands for a wildcard that takes both.
-    pub(crate) v6only: bool,
-    /// Name and process id of who made it.
-    pub(crate) process: Option<(String, u32)>,
-}
-
-/// Which sockets to show.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Filter {
-    pub(crate) listening: bool,
-    pub(crate) all: bool,
-    pub(crate) ipv4: bool,
-    pub(crate) ipv6: bool,
-}
-
-impl Filter {
-    /// Whether `ss` with these options would show the socket.
-    pub(crate) fn shows(self, socket: &Socket) -> bool {
-        let family = match (self.ipv4, self.ipv6) {
-            (true, false) => socket.local.is_ipv4(),
-            (false, true) => socket.local.is_ipv6(),
-            _ => true,
-        };
-        let state = socket.state.as_str();
-        let passive = matches!(state, "LISTEN" | "UNCONN");
-        family
-            && if self.all {
-                true
-            } else if self.listening {
-                passive
-            } else {
-                // Without -l and -a: what is open, but neither listens nor is one of the small socks.
-                !passive && !matches!(state, "SYN-RECV" | "TIME-WAIT")
-            }
-    }
-}
+use super::services::Services;
+use super::{Socket, extra, info};
 
 fn address(addr: SocketAddr, v6only: bool) -> String {
     match addr.ip() {
@@ -60,10 +15,13 @@ fn address(addr: SocketAddr, v6only: bool) -> String {
     }
 }
 
-fn port(addr: SocketAddr) -> String {
+fn port(addr: SocketAddr, services: Option<&Services>) -> String {
     match addr.port() {
         0 => "*".into(),
-        port => port.to_string(),
+        port => match services.and_then(|s| s.name(port)) {
+            Some(name) => name.to_owned(),
+            None => port.to_string(),
+        },
     }
 }
 
@@ -74,15 +32,52 @@ pub(crate) struct Form {
     pub(crate) header: bool,
     /// ss's first column, which it prints unless one kind of socket was asked for.
     pub(crate) netid: bool,
-    /// `users:((...))` in the last column; ss adds the descriptor's number, which nobody here knows.
+    /// The state, which ss leaves away where only one was asked for.
+    pub(crate) state: bool,
+    /// `users:((...))`
     pub(crate) processes: bool,
+    /// `timer:(...)`, and in the info the names of TCP options.
+    pub(crate) timer: bool,
+    /// -e: user, inode, cookie, and which directions are shut.
+    pub(crate) extended: bool,
+    /// -m
+    pub(crate) memory: bool,
+    /// -i
+    pub(crate) info: bool,
+    /// -O: no second line.
+    pub(crate) one_line: bool,
+    /// Names of services instead of numbers of ports.
+    pub(crate) names: bool,
 }
 
-fn users(socket: &Socket) -> String {
-    match &socket.process {
-        Some((name, pid)) => format!(" users:((\"{name}\",pid={pid}))"),
-        None => String::new(),
+/// The last column.
+fn rest(s: &Socket, form: Form) -> String {
+    let mut out = String::new();
+    if form.processes {
+        out += &extra::users(s);
     }
+    if form.timer
+        && let Some(t) = s.row.timer
+    {
+        out += &extra::timer(t);
+    }
+    if form.extended {
+        out += &extra::details(s);
+    }
+    if form.memory || form.info {
+        if !form.one_line {
+            out += "\n\t";
+        }
+        if form.memory
+            && let Some(m) = s.row.memory
+        {
+            out += &extra::memory(m);
+        }
+        if form.info {
+            out += &info::line(&s.row, form.timer);
+        }
+    }
+    out
 }
 
 /// The table.
@@ -114,33 +109,37 @@ pub(crate) fn table(sockets: &[Socket], form: Form) -> String {
     if form.header {
         rows.push(HEADER.map(str::to_owned));
     }
+    let services = form.names.then(Services::read);
+    let services = services.as_ref();
     rows.extend(sockets.iter().map(|s| {
         [
             "tcp".into(),
-            s.state.clone(),
-            s.recv_q.to_string(),
-            s.send_q.to_string(),
-            address(s.local, s.v6only),
-            port(s.local),
-            address(s.peer, s.v6only),
-            port(s.peer),
-            if form.processes {
-                users(s)
-            } else {
-                String::new()
-            },
+            s.row.state.clone(),
+            // Six wide, even where no header is.
+            format!("{:<6}", s.row.recv_q),
+            format!("{:<6}", s.row.send_q),
+            address(s.local, s.row.v6only),
+            port(s.local, services),
+            address(s.peer, s.row.v6only),
+            port(s.peer, services),
+            rest(s, form),
         ]
     }));
-    let first = usize::from(!form.netid);
+    let shown = |at: usize| match at {
+        0 => form.netid,
+        1 => form.state,
+        _ => true,
+    };
+    let first = (0..9).find(|at| shown(*at)).unwrap_or(0);
     let mut width = [0; 9];
     for row in &rows {
         for (w, cell) in width.iter_mut().zip(row) {
-            *w = (*w).max(cell.len());
+            *w = (*w).max(cell.chars().count());
         }
     }
     let mut out = String::new();
     for row in &rows {
-        for at in first..9 {
+        for at in (0..9).filter(|at| shown(*at)) {
             let (space, right) = CELLS[at];
             if space && at > first {
                 out.push(' ');
@@ -158,51 +157,48 @@ pub(crate) fn table(sockets: &[Socket], form: Form) -> String {
     out
 }
 
-/// The same as JSON, schema `hearken.ss/1`.
-pub(crate) fn json(sockets: &[Socket]) -> serde_json::Value {
-    serde_json::json!({
-        "schema": "hearken.ss/1",
-        "sockets": sockets.iter().map(|s| serde_json::json!({
-            "run": s.run,
-            "netid": "tcp",
-            "state": s.state,
-            "recv_q": s.recv_q,
-            "send_q": s.send_q,
-            "local": { "address": s.local.ip().to_string(), "port": s.local.port() },
-            "peer": { "address": s.peer.ip().to_string(), "port": s.peer.port() },
-            "v6only": s.local.is_ipv6().then_some(s.v6only),
-            "process": s.process.as_ref().map(|(name, pid)| serde_json::json!({ "name": name, "pid": pid })),
-        })).collect::<Vec<_>>(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ss::processes::Process;
+    use hearken_run::control::{Row, Timer};
 
     const HEADER: Form = Form {
         header: true,
+        state: true,
+        ..NONE
+    };
+    const NONE: Form = Form {
+        header: false,
         netid: false,
+        state: false,
         processes: false,
+        timer: false,
+        extended: false,
+        memory: false,
+        info: false,
+        one_line: false,
+        names: false,
     };
 
-    fn socket(state: &str, q: (u64, u64), local: &str, peer: Option<&str>, v6only: bool) -> Socket {
+    fn socket(state: &str, q: (u32, u32), local: &str, peer: Option<&str>, v6only: bool) -> Socket {
+        let wild = if local.starts_with('[') {
+            "[::]:0"
+        } else {
+            "0.0.0.0:0"
+        };
         Socket {
             run: 1,
-            state: state.into(),
-            recv_q: q.0,
-            send_q: q.1,
             local: local.parse().unwrap(),
-            peer: peer
-                .unwrap_or(if local.starts_with('[') {
-                    "[::]:0"
-                } else {
-                    "0.0.0.0:0"
-                })
-                .parse()
-                .unwrap(),
-            v6only,
-            process: None,
+            peer: peer.unwrap_or(wild).parse().unwrap(),
+            row: Row {
+                state: state.into(),
+                recv_q: q.0,
+                send_q: q.1,
+                v6only,
+                ..Row::default()
+            },
+            processes: Vec::new(),
         }
     }
 
@@ -271,8 +267,14 @@ ESTAB      3000   0               127.0.0.1:18500          127.0.0.1:49482      
 ESTAB      0      0      [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412       \n"
         );
         assert_eq!(
-            table(&sockets[3..], Form::default()),
-            "ESTAB 0 0 [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412\n"
+            table(
+                &sockets[3..],
+                Form {
+                    state: true,
+                    ..NONE
+                }
+            ),
+            "ESTAB 0      0      [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412\n"
         );
     }
 
@@ -282,7 +284,7 @@ ESTAB      0      0      [::ffff:127.0.0.1]:18502 [::ffff:127.0.0.1]:57412      
             table(&[], HEADER),
             "State Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
         );
-        assert_eq!(table(&[], Form::default()), "");
+        assert_eq!(table(&[], NONE), "");
     }
 
     /// Copied from `ss -ln | cat`, cut to one line.
@@ -309,14 +311,18 @@ tcp   LISTEN 0      9      [::ffff:127.0.0.1]:18504            *:*          \n"
         );
     }
 
-    /// As `ss -ltnp | cat` of iproute2 6.1.0, but for the descriptor's number.
+    /// As `ss -ltnp | cat` of iproute2 6.1.0.
     #[test]
     fn table_with_processes_pads_its_last_column() {
         let mut sockets = [
             socket("LISTEN", (0, 3), "127.0.0.1:18500", None, false),
             socket("LISTEN", (0, 128), "0.0.0.0:2024", None, false),
         ];
-        sockets[0].process = Some(("python3".into(), 7136));
+        sockets[0].processes = vec![Process {
+            name: "python3".into(),
+            pid: 7136,
+            fd: Some(3),
+        }];
         let form = Form {
             processes: true,
             ..HEADER
@@ -324,36 +330,65 @@ tcp   LISTEN 0      9      [::ffff:127.0.0.1]:18504            *:*          \n"
         assert_eq!(
             table(&sockets, form),
             "\
-State  Recv-Q Send-Q Local Address:Port  Peer Address:PortProcess                      \n\
-LISTEN 0      3          127.0.0.1:18500      0.0.0.0:*    users:((\"python3\",pid=7136))\n\
-LISTEN 0      128          0.0.0.0:2024       0.0.0.0:*                                \n"
+State  Recv-Q Send-Q Local Address:Port  Peer Address:PortProcess                           \n\
+LISTEN 0      3          127.0.0.1:18500      0.0.0.0:*    users:((\"python3\",pid=7136,fd=3))\n\
+LISTEN 0      128          0.0.0.0:2024       0.0.0.0:*                                     \n"
         );
     }
 
+    /// Copied from `ss -ltni | cat`: the second line belongs to the last column, and counts for its width.
     #[test]
-    fn filter_follows_ss() {
-        let shown =
-            |f: Filter, state: &str| f.shows(&socket(state, (0, 0), "127.0.0.1:1", None, false));
-        let plain = Filter::default();
-        let listening = Filter {
-            listening: true,
-            ..plain
-        };
-        let all = Filter { all: true, ..plain };
-        for (state, by_default, by_l) in [
-            ("LISTEN", false, true),
-            ("UNCONN", false, true),
-            ("ESTAB", true, false),
-            ("SYN-SENT", true, false),
-            ("SYN-RECV", false, false),
-            ("TIME-WAIT", false, false),
-            ("FIN-WAIT-2", true, false),
-        ] {
-            assert_eq!(shown(plain, state), by_default, "{state}");
-            assert_eq!(shown(listening, state), by_l, "{state} -l");
-            assert!(shown(all, state), "{state} -a");
+    fn table_with_info_has_two_lines_a_socket() {
+        let mut sockets = [
+            socket("LISTEN", (0, 5), "127.0.0.1:8080", None, false),
+            socket("LISTEN", (1, 9), "[::]:8081", None, false),
+        ];
+        for (s, waiting) in sockets.iter_mut().zip([0, 1]) {
+            s.row.congestion = Some("bbr".into());
+            s.row.info = [("snd_cwnd", 10), ("unacked", waiting)]
+                .map(|(n, v)| (n.to_owned(), v))
+                .into();
         }
-        let six = Filter { ipv6: true, ..all };
-        assert!(!shown(six, "ESTAB"));
+        let form = Form {
+            info: true,
+            ..HEADER
+        };
+        assert_eq!(
+            table(&sockets, form),
+            "\
+State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess                 \n\
+LISTEN 0      5          127.0.0.1:8080      0.0.0.0:*   \n\t bbr cwnd:10          \n\
+LISTEN 1      9                  *:8081            *:*   \n\t bbr cwnd:10 unacked:1\n"
+        );
+    }
+
+    /// As `ss -tnoe state time-wait` of iproute2 6.1.0.
+    #[test]
+    fn table_of_one_state_has_no_column_for_it() {
+        let mut s = socket(
+            "TIME-WAIT",
+            (0, 0),
+            "127.0.0.1:43114",
+            Some("127.0.0.1:80"),
+            false,
+        );
+        s.row.timer = Some(Timer {
+            kind: 3,
+            left_ms: 59_100,
+            retransmits: 0,
+        });
+        s.row.cookie = 0x4944;
+        let form = Form {
+            header: true,
+            timer: true,
+            extended: true,
+            ..NONE
+        };
+        assert_eq!(
+            table(&[s], form),
+            "\
+Recv-Q Send-Q Local Address:Port  Peer Address:PortProcess                                \n\
+0      0          127.0.0.1:43114    127.0.0.1:80   timer:(timewait,59sec,0) ino:0 sk:4944\n"
+        );
     }
 }
