@@ -91,7 +91,10 @@ pub(crate) enum Op {
     Accept {
         flags: i32,
     },
-    Connect,
+    Connect {
+        /// What the call answers when its time is over: the attempt goes on without it.
+        otherwise: Errno,
+    },
     Recv {
         got: Vec<u8>,
         len: usize,
@@ -112,7 +115,7 @@ impl Op {
     pub(crate) fn is_exclusive(&self) -> bool {
         match self {
             Self::Accept { .. } | Self::EpollWait { .. } => true,
-            Self::Connect | Self::Recv { .. } | Self::Send { .. } => false,
+            Self::Connect { .. } | Self::Recv { .. } | Self::Send { .. } => false,
         }
     }
 
@@ -121,7 +124,7 @@ impl Op {
     pub(crate) fn interrupted(&self, has_deadline: bool) -> Errno {
         match self {
             Self::EpollWait { .. } => Errno::EINTR,
-            Self::Accept { .. } | Self::Connect | Self::Recv { .. } | Self::Send { .. } => {
+            Self::Accept { .. } | Self::Connect { .. } | Self::Recv { .. } | Self::Send { .. } => {
                 if has_deadline {
                     Errno::EINTR
                 } else {

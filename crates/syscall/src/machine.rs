@@ -403,7 +403,7 @@ impl Machine {
             Op::Accept { flags } => self
                 .try_accept(now, file, *flags)
                 .map(|r| r.map(Reply::Accepted)),
-            Op::Connect => self.try_connect(file).map(|r| r.map(|()| Reply::Connected)),
+            Op::Connect { .. } => self.try_connect(file).map(|r| r.map(|()| Reply::Connected)),
             Op::Recv { got, len, flags } => self
                 .continue_recv(now, file, got, *len, *flags)
                 .map(|r| r.map(Reply::Received)),
@@ -422,7 +422,7 @@ impl Machine {
         }
         match &wait.op {
             // inet_stream_connect (6.18): the timeout leaves the attempt under way.
-            Op::Connect => Err(Errno::EINPROGRESS),
+            Op::Connect { otherwise } => Err(*otherwise),
             Op::EpollWait { .. } => Ok(Reply::Events(Vec::new())),
             Op::Accept { .. } | Op::Recv { .. } | Op::Send { .. } => Err(Errno::EAGAIN),
         }
@@ -474,7 +474,7 @@ fn partial(op: &mut Op) -> Option<Reply> {
         Op::Recv { .. }
         | Op::Send { .. }
         | Op::Accept { .. }
-        | Op::Connect
+        | Op::Connect { .. }
         | Op::EpollWait { .. } => None,
     }
 }

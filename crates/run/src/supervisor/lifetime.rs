@@ -8,7 +8,7 @@ use super::table::Phase;
 use super::{Supervisor, pair};
 use crate::sys::remote;
 
-/// How often dead sockets are asked about when nothing else happens.
+/// How often sockets without a B are asked about when nothing else happens.
 pub(super) const SWEEP_NS: u64 = 1_000_000_000;
 
 impl Supervisor {
@@ -37,6 +37,15 @@ impl Supervisor {
             if !self.listener.id_valid(notif.id) {
                 self.cancel(ticket);
             }
+        }
+        let Some(sock) = self.table.get_mut(key) else {
+            return;
+        };
+        if sock.linger_zero && sock.phase == Phase::Open {
+            // The reset discards what is unsent, and on Linux only a full window leaves anything unsent.
+            sock.ready.fd_in = true;
+            self.pump(key);
+            self.settle();
         }
         let Some(sock) = self.table.get_mut(key) else {
             return;
@@ -106,40 +115,40 @@ impl Supervisor {
         if let Some(sock) = self.table.get_mut(key) {
             sock.b = None;
             sock.phase = Phase::Dead;
-            self.dead += 1;
+            self.unwatched += 1;
         }
     }
 
-    /// B of a dead socket is closed, so nobody says when the program closes A: ask. True if any had
+    /// A socket that stands alone or is dead has no B, so nobody says when the program closes A: ask. True if any had
     /// been closed.
-    pub(crate) fn sweep_dead(&mut self) -> bool {
-        if self.dead == 0 {
+    pub(crate) fn sweep(&mut self) -> bool {
+        if self.unwatched == 0 {
             return false;
         }
         let dead: Vec<(Key, u64)> = self
             .table
             .iter()
-            .filter(|(_, s)| s.phase == Phase::Dead)
+            .filter(|(_, s)| s.b.is_none())
             .map(|(k, s)| (k, s.inode))
             .collect();
-        self.dead = dead.len();
+        self.unwatched = dead.len();
         let mut any = false;
         for (key, inode) in dead {
             if !self.alive.is_open(inode) {
                 self.finish(key);
-                self.dead -= 1;
+                self.unwatched -= 1;
                 any = true;
             }
         }
-        self.dead_after_sweep = self.dead;
+        self.unwatched_after_sweep = self.unwatched;
         self.swept_at = self.stack.now();
         any
     }
 
-    /// Whether enough sockets died since the last sweep to be worth another, or enough time passed.
+    /// Whether enough sockets lost their B, or never had one, since the last sweep to be worth another, or enough time passed.
     pub(super) fn sweep_is_due(&self) -> bool {
-        self.dead > 2 * self.dead_after_sweep + 32
-            || self.dead > 0 && self.stack.now().0 >= self.swept_at.0 + SWEEP_NS
+        self.unwatched > 2 * self.unwatched_after_sweep + 32
+            || self.unwatched > 0 && self.stack.now().0 >= self.swept_at.0 + SWEEP_NS
     }
 
     /// A transient duplicate of A from where it was seen last, or from anywhere in that process.

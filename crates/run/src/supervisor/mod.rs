@@ -17,6 +17,7 @@ mod stack;
 pub(crate) mod start;
 mod stats;
 mod table;
+mod untold;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ use slab::{Key, Slab};
 use source::Source;
 use stack::Stack;
 use table::Table;
+use untold::Untold;
 
 use crate::control;
 use crate::exit::{self, Asked, Signals};
@@ -53,15 +55,16 @@ pub(crate) struct Supervisor {
     stack: Stack,
     table: Table,
     pending: Pending,
+    untold: Untold,
     /// Everything but the B ends.
     epoll: OwnedFd,
     /// The B ends, in an epoll of their own: it is drained before each call is answered.
     ends: OwnedFd,
     runnable: VecDeque<Key>,
     alive: alive::Alive,
-    /// Sockets in `Phase::Dead`, now and when they were last asked about.
-    dead: usize,
-    dead_after_sweep: usize,
+    /// Sockets without a B (alone, or dead), now and when they were last asked about.
+    unwatched: usize,
+    unwatched_after_sweep: usize,
     swept_at: stack::Instant,
     /// The stack has more to do than one turn of the loop allowed.
     busy: bool,
@@ -117,12 +120,13 @@ impl Supervisor {
             stack,
             table: Table::new(),
             pending: Pending::default(),
+            untold: Untold::default(),
             epoll,
             ends,
             runnable: VecDeque::new(),
             alive: alive::Alive::new(),
-            dead: 0,
-            dead_after_sweep: 0,
+            unwatched: 0,
+            unwatched_after_sweep: 0,
             swept_at: stack::clock(),
             busy: false,
             host,
@@ -185,7 +189,7 @@ impl Supervisor {
             self.retry_calls();
             self.print_trace();
             if self.sweep_is_due() {
-                self.sweep_dead();
+                self.sweep();
             }
             if self.has_ended() {
                 self.print_stats();
@@ -223,7 +227,7 @@ impl Supervisor {
         .flatten()
         .min();
         let ns = next.map(|at| at.0.saturating_sub(stack::clock().0));
-        let ns = if self.dead > 0 {
+        let ns = if self.unwatched > 0 {
             Some(ns.unwrap_or(u64::MAX).min(lifetime::SWEEP_NS))
         } else {
             ns

@@ -1,14 +1,14 @@
 //! The socketpair that stands for one TCP socket, and what makes its end A look like one.
 //!
 //! A is the program's descriptor, B ours. Everything here was measured beside a real TCP socket:
-//! a filled send buffer hides POLLOUT as SYN_SENT and LISTEN do; one byte in A's queue is the
+//! before it is connected or listens, A stands `alone` and polls POLLOUT and POLLHUP; a filled send buffer hides POLLOUT as SYN_SENT and LISTEN do; one byte in A's queue is the
 //! listener's POLLIN; a byte that B leaves unread makes A read ECONNRESET when B is closed.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::sockopt;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
 /// What each end may hold. The default of 212992 counts whole pages per small write and stops
 /// after 278 of them.
@@ -29,6 +29,36 @@ pub(crate) fn new(nonblocking: bool) -> io::Result<(OwnedFd, OwnedFd)> {
     widen(a.as_fd());
     widen(b.as_fd());
     Ok((a, b))
+}
+
+/// An end A without a B: an unconnected AF_UNIX stream, which polls as an unconnected TCP socket does.
+pub(crate) fn alone(nonblocking: bool) -> io::Result<OwnedFd> {
+    let mut flags = SocketFlags::CLOEXEC;
+    flags.set(SocketFlags::NONBLOCK, nonblocking);
+    let a = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok(a)
+}
+
+/// Gives an `alone` A its B, and with it one edge of POLLOUT. The address is the kernel's own choice and there for this
+/// moment only; nobody else's connection passes for A's.
+pub(crate) fn join(a: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // Room for the few that could come by chance: connect would wait for more.
+    const BACKLOG: i32 = 16;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let door = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&door, &SocketAddrUnix::new_unnamed())?;
+    rustix::net::listen(&door, BACKLOG)?;
+    let at: SocketAddrUnix = rustix::net::getsockname(&door)?.try_into()?;
+    rustix::net::connect(a, &at)?;
+    loop {
+        let b = rustix::net::accept_with(&door, flags)?;
+        // Whoever calls connect is the peer, and this A was connected by us.
+        if sockopt::socket_peercred(&b)?.pid == rustix::process::getpid() {
+            widen(a);
+            widen(b.as_fd());
+            return Ok(b);
+        }
+    }
 }
 
 /// Raises the send buffer as far as we may.
@@ -132,6 +162,19 @@ mod tests {
         )
         .unwrap();
         p[0].revents()
+    }
+
+    #[test]
+    fn end_alone_polls_as_an_unconnected_tcp_socket_until_it_is_joined() {
+        let a = alone(true).unwrap();
+        assert_eq!(mask(&a), PollFlags::OUT | PollFlags::HUP);
+        let b = join(a.as_fd()).unwrap();
+        assert_eq!(mask(&a), PollFlags::OUT);
+        assert!(sockopt::socket_send_buffer_size(&a).unwrap() >= 212_992);
+        assert!(push_token(b.as_fd()));
+        assert_eq!(mask(&a), PollFlags::IN | PollFlags::OUT);
+        drop(a);
+        assert!(was_reset(b.as_fd()));
     }
 
     #[test]

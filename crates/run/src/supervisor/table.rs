@@ -13,7 +13,7 @@ use super::stack::FileId;
 /// What a socket is doing, as far as the pair is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Neither connected nor listening: nothing moves.
+    /// Neither connected nor listening: nothing moves. A stands alone until the first connect or listen.
     Fresh,
     /// LISTEN: A is full, and so many bytes in A's queue stand for queued connections.
     Listening {
@@ -36,7 +36,7 @@ pub(crate) struct Sock {
     pub(crate) inode: u64,
     /// The socket in the stack.
     pub(crate) file: FileId,
-    /// Our end; `None` in `Phase::Dead`.
+    /// Our end; `None` in `Phase::Dead`, and in `Phase::Fresh` as long as A stands alone.
     pub(crate) b: Option<OwnedFd>,
     /// What it is doing.
     pub(crate) phase: Phase,
@@ -70,11 +70,11 @@ pub(crate) struct Sock {
 }
 
 impl Sock {
-    pub(crate) fn new(inode: u64, file: FileId, b: OwnedFd, owner: u32) -> Self {
+    pub(crate) fn new(inode: u64, file: FileId, b: Option<OwnedFd>, owner: u32) -> Self {
         Sock {
             inode,
             file,
-            b: Some(b),
+            b,
             phase: Phase::Fresh,
             owner,
             seen: (owner, -1),
@@ -143,11 +143,11 @@ impl Table {
     }
 
     /// The same socket behind a new pair.
-    pub(crate) fn renew(&mut self, key: Key, inode: u64, b: OwnedFd) {
+    pub(crate) fn renew(&mut self, key: Key, inode: u64, b: Option<OwnedFd>) {
         self.forget_inode(key);
         if let Some(sock) = self.socks.get_mut(key) {
             sock.inode = inode;
-            sock.b = Some(b);
+            sock.b = b;
             sock.phase = Phase::Fresh;
             sock.ready = Ready::default();
             sock.sentinel = false;

@@ -4,6 +4,7 @@ use super::Supervisor;
 use super::calls::Answer;
 use super::pending::Call;
 use super::stack::{Outcome, Reply, Ticket};
+use crate::sys::notify::Sent;
 
 /// Rounds of news and answers before the flows have their turn.
 const SETTLE_ROUNDS: usize = 16;
@@ -59,7 +60,9 @@ impl Supervisor {
                 }
             }
         };
-        let _ = self.answer(&w.notif, answer);
+        if self.answer(&w.notif, answer) == Sent::Gone {
+            self.untold.keep(&w.notif, w.sock, answer);
+        }
     }
 
     /// Calls that found no room, or nothing to read, in A: the flows have moved since.

@@ -77,8 +77,8 @@ impl Machine {
         match t.options.snd_timeout {
             _ if open.nonblocking => Outcome::Done(Err(otherwise)),
             Timeout::After(d) if d.is_zero() => Outcome::Done(Err(otherwise)),
-            Timeout::After(d) => self.block(file, Op::Connect, Some(now + d)),
-            Timeout::Never => self.block(file, Op::Connect, None),
+            Timeout::After(d) => self.block(file, Op::Connect { otherwise }, Some(now + d)),
+            Timeout::Never => self.block(file, Op::Connect { otherwise }, None),
         }
     }
 

@@ -8,6 +8,7 @@ mod common;
 
 mod facts;
 mod fetch;
+mod gaps;
 mod go;
 mod iperf;
 mod java;

@@ -80,7 +80,7 @@ impl Supervisor {
         {
             Ok(Added::Fd(fd)) => {
                 drop(a);
-                let mut sock = Sock::new(inode, accepted.file, b, n.pid);
+                let mut sock = Sock::new(inode, accepted.file, Some(b), n.pid);
                 sock.seen = (n.pid, fd);
                 sock.phase = Phase::Open;
                 let key = self.table.insert(sock);

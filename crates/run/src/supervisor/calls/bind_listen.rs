@@ -18,7 +18,7 @@ impl Supervisor {
         };
         let cred = self.cred_to_bind(on.n.pid, &addr);
         let mut result = self.stack.bind(file, &cred, &addr);
-        if result == Err(libc::EADDRINUSE) && self.sweep_dead() {
+        if result == Err(libc::EADDRINUSE) && self.sweep() {
             result = self.stack.bind(file, &cred, &addr);
         }
         result.into()
@@ -32,12 +32,15 @@ impl Supervisor {
         self.read_somaxconn();
         let backlog = on.n.args[1] as i32;
         let mut result = self.stack.listen(on.n.args[0] as i32, file, backlog);
-        if result == Err(libc::EADDRINUSE) && self.sweep_dead() {
+        if result == Err(libc::EADDRINUSE) && self.sweep() {
             result = self.stack.listen(on.n.args[0] as i32, file, backlog);
         }
         // A repeated listen only moves the limit.
         if result.is_ok() && !matches!(phase, Phase::Listening { .. }) {
             // A listener never polls writable.
+            if let Err(e) = self.join(on) {
+                return Answer::Errno(e);
+            }
             let _ = pair::fill(on.a.as_fd());
             if let Some(sock) = self.table.get_mut(on.key) {
                 sock.phase = Phase::Listening { tokens: 0 };

@@ -1,6 +1,6 @@
 //! connect(2).
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::{Answer, On};
 use crate::supervisor::pending::Call;
@@ -27,17 +27,20 @@ impl Supervisor {
         if matches!(
             outcome,
             Outcome::Done(Err(libc::EADDRINUSE | libc::EADDRNOTAVAIL))
-        ) && self.sweep_dead()
+        ) && self.sweep()
         {
             outcome = self.stack.connect(file, &cred, &addr);
         }
         let unspec = addr.get(..2).is_some_and(|f| f == [0, 0]);
         match outcome {
             Outcome::Done(Ok(())) if unspec => self.disconnected(on),
-            Outcome::Done(Ok(())) => {
-                self.connected(on.key);
-                Answer::Value(0)
-            }
+            Outcome::Done(Ok(())) => match self.join(on) {
+                Ok(()) => {
+                    self.connected(on.key);
+                    Answer::Value(0)
+                }
+                Err(e) => Answer::Errno(e),
+            },
             Outcome::Done(Err(libc::EINPROGRESS)) => match self.begin_connecting(on) {
                 Ok(()) => Answer::Errno(libc::EINPROGRESS),
                 Err(answer) => answer,
@@ -46,7 +49,10 @@ impl Supervisor {
             Outcome::Blocked { ticket, deadline } => {
                 // Within one machine the handshake is over at once, and nothing has to be hidden.
                 self.stack.step();
-                if let Outcome::Done(result) = self.stack.resume_connect(ticket) {
+                if let Outcome::Done(mut result) = self.stack.resume_connect(ticket) {
+                    if result.is_ok() {
+                        result = self.join(on);
+                    }
                     return self.blocking_connect_done(on.key, result);
                 }
                 if let Err(answer) = self.begin_connecting(on) {
@@ -67,8 +73,12 @@ impl Supervisor {
             .get(on.key)
             .is_some_and(|s| s.phase == Phase::Dead)
         {
-            self.renew(on)?;
+            let (a, b) = pair::new(pair::is_nonblocking(on.a.as_fd()))
+                .map_err(|_| Answer::Errno(libc::ENFILE))?;
+            let _ = pair::fill(a.as_fd());
+            self.renew(on, a, Some(b))?;
         } else {
+            self.join(on).map_err(Answer::Errno)?;
             let _ = pair::fill(on.a.as_fd());
         }
         if let Some(sock) = self.table.get_mut(on.key) {
@@ -79,13 +89,24 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A's pair was used up by a failed connection: the descriptor gets a new one, filled. (The
-    /// program's epoll registration of that number goes with the old one.)
-    fn renew(&mut self, on: &On<'_>) -> Result<(), Answer> {
-        let (a, b) = pair::new(pair::is_nonblocking(on.a.as_fd()))
-            .map_err(|_| Answer::Errno(libc::ENFILE))?;
+    /// From here on there is a B: A stood alone.
+    pub(super) fn join(&mut self, on: &On<'_>) -> Result<(), i32> {
+        let Some(sock) = self.table.get_mut(on.key) else {
+            return Ok(());
+        };
+        if sock.phase != Phase::Fresh || sock.b.is_some() {
+            return Ok(());
+        }
+        sock.b = Some(pair::join(on.a.as_fd()).map_err(|_| libc::ENFILE)?);
+        self.unwatched = self.unwatched.saturating_sub(1);
+        self.watch_end(on.key);
+        Ok(())
+    }
+
+    /// A was used up by a connection that has ended: the descriptor gets a new one. (The program's epoll registration of
+    /// that number goes with the old one.)
+    fn renew(&mut self, on: &On<'_>, a: OwnedFd, b: Option<OwnedFd>) -> Result<(), Answer> {
         let inode = remote::inode(&a).ok_or(Answer::Errno(libc::ENOBUFS))?;
-        let _ = pair::fill(a.as_fd());
         let cloexec = self.is_cloexec(on.n);
         match self
             .listener
@@ -120,14 +141,16 @@ impl Supervisor {
         {
             return Answer::Value(0);
         }
-        if let Err(answer) = self.renew(on) {
-            return answer;
+        let Ok(a) = pair::alone(pair::is_nonblocking(on.a.as_fd())) else {
+            return Answer::Errno(libc::ENFILE);
+        };
+        match self.renew(on, a, None) {
+            Ok(()) => {
+                self.unwatched += 1;
+                Answer::Value(0)
+            }
+            Err(answer) => answer,
         }
-        if let Some(b) = self.table.get(on.key).and_then(|s| s.b.as_ref()) {
-            pair::drain(b.as_fd());
-        }
-        self.widen(on.key);
-        Answer::Value(0)
     }
 
     /// A blocking connect has its result.

@@ -71,7 +71,7 @@ impl Supervisor {
         if let Some(stale) = self.pending.of_thread(n.pid) {
             self.cancel(stale);
         }
-        let answer = self.dispatch(&n);
+        let (answer, sock) = self.dispatch(&n);
         if answer == Answer::Again {
             self.retries.push(n);
             return;
@@ -79,11 +79,15 @@ impl Supervisor {
         // What the call did in the stack shows elsewhere before it returns, as on Linux: a connect to
         // ourselves has made the listener readable.
         self.settle();
-        let _ = self.answer(&n, answer);
+        if self.answer(&n, answer) == Sent::Gone
+            && let Some(sock) = sock
+        {
+            self.untold.keep(&n, sock, answer);
+        }
     }
 
-    /// Sends an answer. A call that is gone needs nothing: each function that made something has
-    /// undone it before.
+    /// Sends an answer. When the call is gone, each function that made something has undone it before, or the answer
+    /// is kept in `untold`.
     pub(crate) fn answer(&mut self, n: &Notif, answer: Answer) -> Sent {
         let sent = match answer {
             Answer::Value(v) => self.listener.reply_value(n.id, v),
@@ -95,24 +99,29 @@ impl Supervisor {
         sent.unwrap_or(Sent::Gone)
     }
 
-    fn dispatch(&mut self, n: &Notif) -> Answer {
+    /// The answer, and the socket if it is ours.
+    fn dispatch(&mut self, n: &Notif) -> (Answer, Option<Key>) {
         let nr = i64::from(n.nr);
         if nr == libc::SYS_socket {
-            return self.call_socket(n);
+            self.untold.take(n, None);
+            return (self.call_socket(n), None);
         }
         let fd = n.args[0] as i32;
         // EBADF and ENOTSOCK are the kernel's to say.
         let Ok(a) = self.tasks.getfd(n.pid, fd) else {
-            return Answer::Continue;
+            return (Answer::Continue, None);
         };
         let Some(key) = remote::inode(&a).and_then(|i| self.table.by_inode(i)) else {
-            return Answer::Continue;
+            return (Answer::Continue, None);
         };
+        if let Some(answer) = self.untold.take(n, Some(key)) {
+            return (answer, Some(key));
+        }
         if let Some(s) = self.table.get_mut(key) {
             s.seen = (n.pid, fd);
         }
         let on = On { n, key, a: &a };
-        match nr {
+        let answer = match nr {
             libc::SYS_bind => self.call_bind(&on),
             libc::SYS_listen => self.call_listen(&on),
             libc::SYS_accept => self.call_accept(&on, 0),
@@ -129,7 +138,8 @@ impl Supervisor {
             libc::SYS_sendmsg => self.call_sendmsg(&on),
             libc::SYS_recvmsg => self.call_recvmsg(&on),
             _ => Answer::Continue,
-        }
+        };
+        (answer, Some(key))
     }
 
     /// The program's memory, as this call may use it.

@@ -24,6 +24,9 @@ impl Supervisor {
         };
         let value = if (level, name) == (libc::SOL_SOCKET, libc::SO_ERROR) {
             self.so_error(on, room)
+        } else if (level, name) == (libc::SOL_SOCKET, libc::SO_PEEK_OFF) {
+            // A's: each peek and each read of the program moves it.
+            return Answer::Continue;
         } else {
             self.stack
                 .getsockopt(file, level, name, room.min(LONGEST as i32))
@@ -102,6 +105,7 @@ impl Supervisor {
                 | libc::SO_SNDTIMEO
                 | SO_RCVTIMEO_NEW
                 | SO_SNDTIMEO_NEW
+                | libc::SO_PEEK_OFF
                 | libc::SO_RCVLOWAT => {
                     let _ = crate::sys::sockopt::set_raw(on.a.as_fd(), level, name, &value);
                 }

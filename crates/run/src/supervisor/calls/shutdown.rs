@@ -18,6 +18,10 @@ impl Supervisor {
         if phase != Phase::Open {
             let was_listening = matches!(phase, Phase::Listening { .. });
             let result = self.stack.shutdown(file, how);
+            if phase == Phase::Fresh && matches!(how, libc::SHUT_RD | libc::SHUT_RDWR) {
+                // It fails, but the end for reading stays, and polls (measured, 6.18).
+                let _ = rustix::net::shutdown(on.a, Shutdown::Read);
+            }
             if was_listening && !self.stack.is_listening(file) {
                 self.stopped_listening(on);
             }

@@ -1,4 +1,4 @@
-//! socket(2): a fresh socket of the stack behind a fresh pair.
+//! socket(2): a fresh socket of the stack behind a fresh end A.
 
 use std::os::fd::AsFd;
 
@@ -28,8 +28,8 @@ impl Supervisor {
             Ok(file) => file,
             Err(e) => return Answer::Errno(e),
         };
-        let (a, b) = match pair::new(ty & libc::SOCK_NONBLOCK != 0) {
-            Ok(ends) => ends,
+        let a = match pair::alone(ty & libc::SOCK_NONBLOCK != 0) {
+            Ok(a) => a,
             Err(_) => {
                 self.stack.close(file);
                 return Answer::Errno(libc::ENFILE);
@@ -45,8 +45,8 @@ impl Supervisor {
         {
             Ok(Added::Fd(_)) => {
                 drop(a);
-                let key = self.table.insert(Sock::new(inode, file, b, n.pid));
-                self.watch_end(key);
+                self.table.insert(Sock::new(inode, file, None, n.pid));
+                self.unwatched += 1;
                 Answer::Done
             }
             Ok(Added::Gone) => {
