@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod code;
 pub mod error;
 pub mod outcome;
 pub mod parse;

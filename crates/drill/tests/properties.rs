@@ -1,6 +1,8 @@
 //! No text makes the parser panic, and what it reads it prints so that it reads the same.
 #![forbid(unsafe_code)]
 
+use hearken_drill::ast::EventKind;
+use hearken_drill::code::{Value, Variables};
 use hearken_drill::parse;
 use proptest::prelude::*;
 
@@ -85,6 +87,27 @@ const PIECES: &[&str] = &[
     "msg_iov(1)=",
     "htons(",
     "close(3) = 0\n",
+    "assert ",
+    "==",
+    "if ",
+    "else:",
+    "elif ",
+    "print",
+    "and",
+    "not ",
+    "in ",
+    "x",
+    "+=",
+    "**",
+    "%",
+    "'t'",
+    "\\",
+    "#",
+    ";",
+    ":",
+    "0.5",
+    "0x",
+    "   ",
 ];
 
 fn pieces() -> impl Strategy<Value = String> {
@@ -102,6 +125,66 @@ fn holds(text: &str) {
     assert_eq!(first, second, "{text:?}\n{printed}");
 }
 
+/// Pieces of code.
+const CODE: &[&str] = &[
+    "\n",
+    "\n  ",
+    "\n    ",
+    " ",
+    "assert ",
+    "print(",
+    "x = ",
+    "x += ",
+    "x",
+    "y",
+    "7",
+    "-3",
+    "0",
+    "1.5",
+    "0x1f",
+    "170141183460469231731687303715884105727",
+    "'%d %s'",
+    "''",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    "+",
+    "-",
+    "*",
+    "**",
+    "/",
+    "//",
+    "%",
+    "&",
+    "|",
+    "^",
+    "~",
+    "<<",
+    ">>",
+    "<",
+    "<=",
+    "==",
+    "!=",
+    " in ",
+    " not ",
+    " and ",
+    " or ",
+    "if ",
+    "elif ",
+    "else",
+    ":",
+    ";",
+    "abs(",
+    "max(",
+    "int(",
+    "len(",
+    "True",
+    "None",
+    "# ",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -113,6 +196,21 @@ proptest! {
     #[test]
     fn parser_of_pieces_in_any_order_prints_what_it_reads(text in pieces()) {
         holds(&text);
+    }
+
+    #[test]
+    fn code_of_pieces_in_any_order_runs_or_says_why(
+        parts in prop::collection::vec(prop::sample::select(CODE), 0..30),
+    ) {
+        let text = format!("0 %{{{}}}%\n", parts.concat());
+        holds(&text);
+        if let Ok(script) = parse("t", &text, &[]) {
+            for event in &script.events {
+                if let EventKind::Code(code) = &event.kind {
+                    let _ = code.program.run(&mut Variables::new(), &mut |_| Some(Value::Int(-7)));
+                }
+            }
+        }
     }
 
     #[test]
@@ -136,4 +234,14 @@ fn brackets_deep_in_one_another_are_refused_not_followed() {
     );
     let text = format!("0 close({}", "{a(".repeat(100_000));
     parse("t", &text, &[]).expect_err("too deep");
+    for deep in [
+        format!("x = {}", "(".repeat(100_000)),
+        format!("x = {}1", "-".repeat(100_000)),
+        format!("x = {}1", "not ".repeat(100_000)),
+        format!("x = 1{}", "+1".repeat(100_000)),
+        format!("x = 1{}", "**1".repeat(100_000)),
+        format!("if 1: x = 1\n{}", "elif 1: x = 1\n".repeat(100_000)),
+    ] {
+        parse("t", &format!("0 %{{\n{deep}\n}}%\n"), &[]).expect_err("too deep");
+    }
 }

@@ -19,6 +19,7 @@ pub use settings::{IpVersion, Settings};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::code::Program;
 use crate::span::Span;
 
 /// A whole script.
@@ -104,4 +105,6 @@ pub struct Code {
     pub span: Span,
     /// The same.
     pub text: String,
+    /// The same, read.
+    pub program: Program,
 }

@@ -60,6 +60,11 @@ impl<'a> Cursor<'a> {
         self.pos = place;
     }
 
+    /// The characters from a place to here.
+    pub(crate) fn since(&self, from: usize) -> &'a [Char] {
+        &self.chars[from..self.pos]
+    }
+
     /// From a place to here, on the first line of it.
     pub(crate) fn span(&self, from: usize) -> Span {
         let Some(first) = self.chars.get(from).or(self.chars.last()) else {

@@ -14,10 +14,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::ast::{Code, Command, Direction, Event, EventKind, Script, Settings, Time};
+use crate::code;
 use crate::error::Error;
 use crate::span::Span;
-use cursor::{Cursor, Parsed};
+use cursor::Cursor;
+pub(crate) use cursor::Parsed;
 pub use source::Define;
+pub(crate) use source::{Char, is_word};
 
 /// Reads a script. Of two replacements of a word in `defines` the last counts, and each before one in the script.
 ///
@@ -106,8 +109,13 @@ fn code(cursor: &mut Cursor<'_>) -> Parsed<Code> {
     loop {
         if cursor.peek() == Some('}') && cursor.at(1) == Some('%') {
             let span = cursor.span(inner);
+            let program = code::compile(cursor.since(inner))?;
             cursor.eat("}%");
-            return Ok(Code { span, text });
+            return Ok(Code {
+                span,
+                text,
+                program,
+            });
         }
         match cursor.bump() {
             Some(c) => text.push(c),
