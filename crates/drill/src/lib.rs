@@ -6,11 +6,13 @@
 pub mod ast;
 pub mod code;
 pub mod error;
+mod exec;
 pub mod outcome;
 pub mod parse;
 pub mod span;
 
 pub use error::Error;
+pub use exec::run;
 pub use outcome::{Failure, Outcome, RunOptions, System, Verdict};
 pub use parse::parse;
 pub use span::Span;

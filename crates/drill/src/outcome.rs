@@ -41,6 +41,8 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// What `print` in the script's code wrote.
     pub output: Vec<String>,
+    /// Everything that happened, one line each, with its time.
+    pub trace: Vec<String>,
     /// How long it took by the wall.
     pub took: Duration,
     /// How long it took by the script's own clock.

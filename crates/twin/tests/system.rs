@@ -21,7 +21,7 @@ fn lan() -> Lan {
 
 /// Runs on both systems; Linux may be out of reach where nobody insists on it.
 fn both(f: fn(&mut dyn System)) {
-    drive_hearken(&lan(), f);
+    drive_hearken(&lan(), [7; 32], f);
     if let Err(why) = drive_linux(&lan(), f) {
         assert!(std::env::var("CI").is_err(), "{why}");
         eprintln!("NOT RUN: {why}");

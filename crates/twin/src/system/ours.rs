@@ -73,9 +73,9 @@ impl TxSink for Collect<'_> {
 
 impl OursSystem {
     /// A machine in this network.
-    pub(super) fn new(lan: &Lan) -> Self {
+    pub(super) fn new(lan: &Lan, seed: [u8; 32]) -> Self {
         let mut machine = Machine::new();
-        let mut net = Net::new(Config::new([7; 32]));
+        let mut net = Net::new(Config::new(seed));
         let tun = net.add_iface("tun0", lan.mtu);
         for (address, prefix) in &lan.addresses {
             net.add_addr(tun, *address, *prefix);

@@ -2,9 +2,9 @@
 
 use super::{Lan, OursSystem, System};
 
-/// Runs `f` on ours.
-pub fn drive_hearken<T>(lan: &Lan, f: impl FnOnce(&mut dyn System) -> T) -> T {
-    f(&mut OursSystem::new(lan))
+/// Runs `f` on ours; all that is random in it comes from the seed.
+pub fn drive_hearken<T>(lan: &Lan, seed: [u8; 32], f: impl FnOnce(&mut dyn System) -> T) -> T {
+    f(&mut OursSystem::new(lan, seed))
 }
 
 /// Runs `f` on the host's Linux, in a thread and a namespace of its own. `Err` says why Linux cannot be asked here.
