@@ -154,6 +154,7 @@ impl<'a> Engine<'a> {
         let reads = matches!(&event.kind, EventKind::Packet(p) if p.direction == Direction::Out);
         if !reads {
             self.wait_until(window.earliest)?;
+            self.wait_for_needed(&event.kind)?;
         }
         match &event.kind {
             EventKind::Packet(packet) if inbound => {

@@ -5,9 +5,9 @@ use core::time::Duration;
 use hearken_twin::{Call as Live, CallId, Return};
 
 use super::{Engine, Stop, fail};
-use crate::ast::{Call, Event, Time};
+use crate::ast::{Call, Event, EventKind, Expr, ExprKind, Returns, Time};
 use crate::exec::calls::{Context, prepare};
-use crate::exec::returns::{check, result_text};
+use crate::exec::returns::{check, makes_descriptor, result_text};
 use crate::exec::time::{PATIENCE, slack};
 use crate::exec::trace::seconds;
 use crate::span::Span;
@@ -23,6 +23,16 @@ pub(super) struct Pending {
     end: Duration,
 }
 
+/// Whether an argument names this descriptor, or may.
+fn names(arg: &Expr, fd: i64) -> bool {
+    match &arg.kind {
+        ExprKind::Int(value) => *value == fd,
+        ExprKind::List(parts) => parts.iter().any(|part| names(part, fd)),
+        ExprKind::Struct(fields) => fields.iter().any(|field| names(&field.value, fd)),
+        _ => false,
+    }
+}
+
 impl Engine<'_> {
     pub(super) fn call(&mut self, event: &Event, call: &Call) -> Result<Duration, Stop> {
         let context = Context {
@@ -34,7 +44,7 @@ impl Engine<'_> {
             Ok(live) => live,
             Err(wrong) => return fail(wrong.span, wrong.what, "", ""),
         };
-        let script_fd = call.args.first().and_then(crate::ast::Expr::int);
+        let script_fd = call.args.first().and_then(Expr::int);
         let domain = match &live {
             Live::Socket { domain, .. } => *domain,
             _ => script_fd
@@ -99,7 +109,7 @@ impl Engine<'_> {
         let is = check(call, returned, &mut self.fds, domain);
         let shown = match (&is, returned.result) {
             // The script's own number for a descriptor.
-            (Ok(()), Ok(live)) if crate::exec::returns::makes_descriptor(call) => self
+            (Ok(()), Ok(live)) if makes_descriptor(call) => self
                 .fds
                 .script(live as i32)
                 .map_or("a descriptor".to_owned(), |fd| fd.to_string()),
@@ -155,9 +165,32 @@ impl Engine<'_> {
 
     /// Takes the calls that have returned, and waits for those that must have by now.
     pub(super) fn collect_until(&mut self, now: Duration) -> Result<(), Stop> {
+        let least = self.least_slack;
+        self.collect(|pending| pending.end + slack(pending.end - pending.start, least) < now)
+    }
+
+    /// Before an event that needs what a waiting call returns: the descriptor, or all that has happened until now.
+    pub(super) fn wait_for_needed(&mut self, event: &EventKind) -> Result<(), Stop> {
+        let now = self.now() + self.least_slack;
+        match event {
+            EventKind::Call(call) => self.collect(|pending| {
+                let makes = match pending.call.returns {
+                    Returns::Exact(fd) => makes_descriptor(&pending.call).then_some(fd),
+                    _ => None,
+                };
+                makes.is_some_and(|fd| call.args.iter().any(|arg| names(arg, fd)))
+            }),
+            EventKind::Code(_) | EventKind::Command(_) => {
+                self.collect(|pending| pending.end <= now)
+            }
+            EventKind::Packet(_) => Ok(()),
+        }
+    }
+
+    fn collect(&mut self, is_due: impl Fn(&Pending) -> bool) -> Result<(), Stop> {
         let mut at = 0;
         while at < self.pending.len() {
-            let due = self.pending[at].end <= now;
+            let due = is_due(&self.pending[at]);
             let until = match due {
                 true => self.pending[at].end + PATIENCE,
                 false => self.now(),
@@ -213,10 +246,6 @@ impl Engine<'_> {
 
     /// At the end of the script: every call returns.
     pub(super) fn wait_for_all(&mut self) -> Result<(), Stop> {
-        let last = self.pending.iter().map(|p| p.end).max();
-        match last {
-            Some(end) => self.collect_until(end),
-            None => Ok(()),
-        }
+        self.collect(|_| true)
     }
 }
