@@ -20,9 +20,12 @@ impl Tcb {
     pub(super) fn arm_probe(&mut self, now: Instant) {
         let flight = self.snd.nxt - self.snd.una;
         let lone = flight <= u32::from(self.mss);
+        // Without SACK an answer would not tell what is missing (tcp_schedule_loss_probe, 6.18; docs/linux/ecn.md).
+        let sack_ok = self.has(Self::SACK_OK);
         let srtt = Duration::from_micros(u64::from(self.rtt.srtt_us >> 3));
         let Some(x) = &mut self.xfer else { return };
         let may = flight > 0
+            && sack_ok
             && x.ca.is_calm()
             && x.sacked.is_empty()
             && !x.probed
