@@ -1,7 +1,11 @@
 //! Where others look on, or refuse: security, sock_ops callbacks, tracing.
 
 use core::net::SocketAddr;
-use hearken_abi::TcpState;
+use hearken_abi::{DropReason, TcpState};
+use hearken_tcp::Instant;
+
+use crate::api::IfaceId;
+use crate::frame::RxFrame;
 
 /// Which hooks are called. A hook whose bit is off costs one test.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -14,10 +18,64 @@ impl HookMask {
     pub const SOCK_OPS: Self = Self(2);
     /// [`Hooks::trace`]
     pub const TRACE: Self = Self(4);
+    /// [`Hooks::state`]
+    pub const STATES: Self = Self(8);
+    /// [`Hooks::retransmit`]
+    pub const RETRANSMITS: Self = Self(16);
+    /// [`Hooks::frame`], for frames that were dropped.
+    pub const DROPS: Self = Self(32);
+    /// [`Hooks::frame`], for every frame.
+    pub const FRAMES: Self = Self(64);
     /// Whether all the bits of `o` are set.
     pub const fn has(self, o: Self) -> bool {
         self.0 & o.0 == o.0
     }
+    /// The bits of both.
+    pub const fn with(self, o: Self) -> Self {
+        Self(self.0 | o.0)
+    }
+}
+
+/// A socket goes from one state to another (Linux's tracepoint `sock:inet_sock_set_state`). Unlike there a half-open
+/// connection is told of too, in SYN_RECV, and one in TIME_WAIT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StateChange {
+    /// Our end.
+    pub local: SocketAddr,
+    /// The peer; a listener has none.
+    pub remote: Option<SocketAddr>,
+    /// Before.
+    pub old: TcpState,
+    /// Now.
+    pub new: TcpState,
+}
+
+/// A segment, or super-frame, leaves again (Linux's tracepoint `tcp:tcp_retransmit_skb`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retransmit {
+    /// Our end.
+    pub local: SocketAddr,
+    /// The peer.
+    pub remote: SocketAddr,
+    /// The state of the connection.
+    pub state: TcpState,
+    /// SEG.SEQ
+    pub seq: u32,
+    /// Bytes of payload.
+    pub len: u32,
+}
+
+/// A frame after it was taken in.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenFrame<'a> {
+    /// When.
+    pub now: Instant,
+    /// Where it came in.
+    pub iface: IfaceId,
+    /// The packet (with its Ethernet header, where the interface has one).
+    pub frame: &'a RxFrame<'a>,
+    /// Why it was dropped, if it was (Linux's tracepoint `skb:kfree_skb`).
+    pub drop: Option<DropReason>,
 }
 
 /// A call that a security hook judges, with the arguments that Linux's LSM gets.
@@ -173,9 +231,9 @@ pub enum Step {
     },
 }
 
-/// One object fixed when the namespace is made.
+/// One object, given when the namespace is made or by [`Net::set_hooks`](crate::Net::set_hooks).
 pub trait Hooks {
-    /// Asked once, at construction.
+    /// Asked once, when it is given.
     fn mask(&self) -> HookMask;
     /// Refuses a call with any errno, which passes through unchanged.
     fn security(&mut self, _call: &SecurityCall) -> Result<(), i32> {
@@ -187,4 +245,10 @@ pub trait Hooks {
     }
     /// Is told each step.
     fn trace(&mut self, _step: &Step) {}
+    /// Is told of each change of state.
+    fn state(&mut self, _change: &StateChange) {}
+    /// Is told of each retransmission.
+    fn retransmit(&mut self, _again: &Retransmit) {}
+    /// Is shown each frame that came in, or each that was dropped.
+    fn frame(&mut self, _seen: &SeenFrame<'_>) {}
 }

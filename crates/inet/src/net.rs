@@ -159,11 +159,15 @@ impl Net {
     /// effect. What a packet is wrong in is counted ([`Net::mib`], [`Net::drops`]); nothing a peer sends panics.
     pub fn handle_frames(&mut self, now: Instant, iface: IfaceId, frames: &[RxFrame<'_>]) {
         let ethernet = self.sh.iface(iface).is_some_and(|i| i.ethernet.is_some());
+        let watched = self.sh.begin_frames();
         for frame in frames {
             if ethernet {
                 link::input(self, now, iface, frame);
             } else {
                 ip::input::input(self, now, iface, &[], frame);
+            }
+            if watched {
+                self.sh.show_frame(now, iface, frame);
             }
         }
     }
@@ -553,6 +557,10 @@ impl Net {
     /// Drop reasons.
     pub fn drops(&self) -> &Drops {
         &self.sh.drops
+    }
+    /// Takes other hooks, or none: whoever looks on comes and goes while the namespace lives.
+    pub fn set_hooks(&mut self, hooks: Option<Box<dyn Hooks + Send>>) {
+        self.sh.set_hooks(hooks);
     }
     /// The hooks, if `mask` is among those wanted.
     pub fn hooks(&mut self, mask: HookMask) -> Option<&mut (dyn Hooks + Send + 'static)> {

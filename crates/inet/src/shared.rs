@@ -5,16 +5,17 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
-use hearken_abi::{Counter, DropReason};
+use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_tcp::tcb::NONE;
 use hearken_tcp::{Ctx, Drops, Family, Instant, Mib, Pool, Secrets, Sysctls, Tuple};
 
 use crate::api::{IfaceId, SocketId};
 use crate::arena::Arena;
 use crate::event::Event;
+use crate::frame::RxFrame;
 use crate::hash::bind::Binds;
 use crate::hash::listening::Listening;
-use crate::hooks::{HookMask, Hooks, SockOp, SockOps, Step};
+use crate::hooks::{HookMask, Hooks, Retransmit, SeenFrame, SockOp, SockOps, StateChange, Step};
 use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
@@ -206,6 +207,76 @@ impl Shared {
             }
         }
         None
+    }
+
+    /// Other hooks, or none.
+    pub(crate) fn set_hooks(&mut self, hooks: Option<Box<dyn Hooks + Send>>) {
+        self.mask = hooks.as_ref().map_or(HookMask::default(), |h| h.mask());
+        self.hooks = hooks;
+    }
+
+    /// Whether one of these is wanted.
+    pub(crate) fn wants(&self, mask: HookMask) -> bool {
+        self.mask.0 & mask.0 != 0
+    }
+
+    /// Tells of a change of state.
+    pub(crate) fn tell_state(&mut self, change: impl FnOnce() -> StateChange) {
+        if let Some(h) = self.hooks(HookMask::STATES) {
+            h.state(&change());
+        }
+    }
+
+    /// Tells of a listener that comes or goes.
+    pub(crate) fn tell_listener(&mut self, local: SocketAddr, listens: bool) {
+        let (old, new) = if listens {
+            (TcpState::Close, TcpState::Listen)
+        } else {
+            (TcpState::Listen, TcpState::Close)
+        };
+        self.tell_state(|| StateChange {
+            local,
+            remote: None,
+            old,
+            new,
+        });
+    }
+
+    /// Tells of a retransmission.
+    pub(crate) fn tell_retransmit(&mut self, again: impl FnOnce() -> Retransmit) {
+        if let Some(h) = self.hooks(HookMask::RETRANSMITS) {
+            h.retransmit(&again());
+        }
+    }
+
+    /// Whether frames are to be shown; what was dropped before has nothing to do with them.
+    pub(crate) fn begin_frames(&mut self) -> bool {
+        let watched = self.wants(HookMask::DROPS.with(HookMask::FRAMES));
+        if watched {
+            self.drops.take_first();
+        }
+        watched
+    }
+
+    /// Shows a frame that has been taken in, if anybody wants to see it.
+    #[cold]
+    pub(crate) fn show_frame(&mut self, now: Instant, iface: IfaceId, frame: &RxFrame<'_>) {
+        let drop = self.drops.take_first();
+        let mask = if drop.is_some() {
+            HookMask::DROPS
+        } else {
+            HookMask::FRAMES
+        };
+        if self.wants(mask.with(HookMask::FRAMES))
+            && let Some(h) = self.hooks.as_deref_mut()
+        {
+            h.frame(&SeenFrame {
+                now,
+                iface,
+                frame,
+                drop,
+            });
+        }
     }
 
     pub(crate) fn hooks(&mut self, mask: HookMask) -> Option<&mut (dyn Hooks + Send + 'static)> {

@@ -1,9 +1,9 @@
 //! A TCP segment finds its record: the established hash, then the listening hash, then nobody (Linux `tcp_v4_rcv`).
 
 use core::net::SocketAddr;
-use hearken_abi::{Counter, DropReason, TcpState};
+use hearken_abi::{Counter, Domain, DropReason, TcpState};
 use hearken_tcp::tcb::{NONE, Segment, Tcb};
-use hearken_tcp::{Effects, Instant, Seq, Tuple};
+use hearken_tcp::{Connection, Effects, Instant, Seq, Tuple};
 use hearken_wire::{Flags, tcp};
 
 use crate::api::IfaceId;
@@ -13,7 +13,7 @@ use crate::family::Side;
 use crate::frame::RxCsum;
 use crate::hash::established::{Entry, Half};
 use crate::hash::listening::Who;
-use crate::hooks::SockOp;
+use crate::hooks::{SockOp, StateChange};
 use crate::listen::group::CPU;
 use crate::listen::{check_req, conn_request, cookie_check};
 use crate::shared::Shared;
@@ -305,11 +305,45 @@ pub(crate) fn after<F: Side>(
     }
 }
 
+/// Both ends, as the socket's domain shows them.
+pub(crate) fn tuple_ends<F: Side>(t: &Tuple<F>, mapped: bool) -> (SocketAddr, SocketAddr) {
+    let domain = if F::V6 || mapped {
+        Domain::Inet6
+    } else {
+        Domain::Inet
+    };
+    let end = |ip, port| SocketAddr::new(shown(domain, F::to_ip(ip)), port);
+    (end(t.laddr, t.lport), end(t.raddr, t.rport))
+}
+
+/// Tells of the connection's state, if it is not the one that was told last; `new` is the one of the sock that takes
+/// its place, if one does.
+pub(crate) fn tell_state<F: Side>(
+    c: &mut Connection<F>,
+    sh: &mut Shared,
+    new: Option<TcpState>,
+) {
+    let new = new.unwrap_or(c.tcb.state);
+    let old = core::mem::replace(&mut c.tcb.told, new);
+    if old != new {
+        sh.tell_state(|| {
+            let (local, remote) = tuple_ends(&c.tuple, c.tcb.has(Tcb::MAPPED));
+            StateChange {
+                local,
+                remote: Some(remote),
+                old,
+                new,
+            }
+        });
+    }
+}
+
 /// A connection in CLOSE leaves the hash; its record stays while a program holds the socket.
 pub(crate) fn leave<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     let Some(c) = half.conns.get_mut(slot) else {
         return;
     };
+    tell_state(c, sh, None);
     let tuple = c.tuple;
     let hashed = !c.tcb.has(Tcb::UNHASHED);
     c.tcb.flags |= Tcb::UNHASHED;
@@ -349,6 +383,7 @@ pub(crate) fn touch<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     let Some(c) = half.conns.get_mut(slot) else {
         return;
     };
+    tell_state(c, sh, None);
     if c.tcb.timer_at < c.tcb.timer_queued {
         sh.timers.cancel(c.tcb.timer_queued, key);
         c.tcb.timer_queued = c.tcb.timer_at;

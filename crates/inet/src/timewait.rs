@@ -1,15 +1,18 @@
 //! TIME_WAIT, and FIN_WAIT2 that nobody holds (Linux `tcp_time_wait`, `tcp_timewait_state_process`).
 
 use core::time::Duration;
-use hearken_abi::{Counter, DropReason};
+use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_tcp::tcb::{NONE, Tcb};
 use hearken_tcp::{Instant, TimeWaitSock};
 use hearken_wire::{Flags, Options, tcp};
 
 use crate::family::Side;
 use crate::hash::established::{Entry, Half};
+use crate::hooks::StateChange;
 use crate::shared::Shared;
-use crate::tcp_input::{Packet, free_orphan, reply_reset, to_listener};
+use crate::tcp_input::{
+    Packet, free_orphan, reply_reset, tell_state, to_listener, tuple_ends,
+};
 use crate::tcp_output::{self, Ends, Head};
 use crate::timers::{Key, Kind};
 
@@ -23,6 +26,26 @@ fn key<F: Side>(slot: u32, generation: u32) -> Key {
         slot,
         generation,
     }
+}
+
+fn state<F: Side>(w: &TimeWaitSock<F>) -> TcpState {
+    if w.flags & TimeWaitSock::<F>::FIN_WAIT2 != 0 {
+        TcpState::FinWait2
+    } else {
+        TcpState::TimeWait
+    }
+}
+
+fn tell<F: Side>(sh: &mut Shared, w: &TimeWaitSock<F>, old: TcpState, new: TcpState) {
+    sh.tell_state(|| {
+        let (local, remote) = tuple_ends(&w.tuple, false);
+        StateChange {
+            local,
+            remote: Some(remote),
+            old,
+            new,
+        }
+    });
 }
 
 /// A TIME_WAIT sock takes the place of connection `slot`, which goes to CLOSE.
@@ -65,11 +88,20 @@ pub(crate) fn enter<F: Side>(
     };
     t.retire(&mut sh.ctx(now));
     t.flags |= Tcb::UNHASHED;
+    let waits = if fin_wait2 {
+        TcpState::FinWait2
+    } else {
+        TcpState::TimeWait
+    };
+    tell_state(c, sh, Some(waits));
+    // What becomes of the sock is told below; the connection itself has no more to tell.
+    c.tcb.told = TcpState::Close;
     let full = half.tws.len() as u64 >= u64::from(sh.sysctls.tcp_max_tw_buckets);
     if full {
         sh.mib.inc(Counter::TcpTimeWaitOverflow);
         sh.binds.release(tw.bind);
         half.unhash(&sh.secrets, &tuple, Entry::Connection(slot));
+        tell(sh, &tw, waits, TcpState::Close);
     } else {
         let bind = sh
             .binds
@@ -143,6 +175,7 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     sh.timers
         .cancel(w.deadline, key::<F>(slot, half.tws.generation(slot)));
     half.unhash(&sh.secrets, &w.tuple, Entry::TimeWait(slot));
+    tell(sh, &w, state(&w), TcpState::Close);
     sh.binds.release(w.bind);
     half.tws.remove(slot);
 }
@@ -200,6 +233,7 @@ pub(crate) fn input<F: Side>(
             return;
         }
         w.flags &= !TimeWaitSock::<F>::FIN_WAIT2;
+        tell(sh, w, TcpState::FinWait2, TcpState::TimeWait);
         w.rcv_nxt = end;
         if let Some((val, _)) = tstamp {
             (w.ts_recent, w.ts_recent_ms) = (val, now.millis32());

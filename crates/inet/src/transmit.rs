@@ -1,6 +1,7 @@
 //! What leaves by an interface: finished answers first, then the records that have something to send, in turn.
 
 use alloc::vec::Vec;
+use hearken_abi::Counter;
 use hearken_tcp::buffer::MAX_SLICES;
 use hearken_tcp::tcb::Tcb;
 use hearken_tcp::{Connection, Ctx, Instant};
@@ -10,13 +11,14 @@ use crate::api::IfaceId;
 use crate::family::Side;
 use crate::frame::{Progress, RxCsum, RxFrame, RxMeta, TxCaps, TxMeta, TxSink};
 use crate::hash::established::Half;
+use crate::hooks::{HookMask, Retransmit};
 use crate::iface::Iface;
 use crate::ip;
 use crate::link::{self, Framer};
 use crate::listen::send_syn_ack;
 use crate::net::Net;
 use crate::shared::Shared;
-use crate::tcp_input::{after, touch};
+use crate::tcp_input::{after, touch, tuple_ends};
 use crate::tcp_output::{self, Ends};
 use crate::timers::{Key, Kind};
 use crate::timewait;
@@ -191,6 +193,8 @@ fn segment<F: Side, T: TxSink>(
 ) -> bool {
     let room = (caps.max_gso.min(65535) as usize).saturating_sub(F::HEADER + 60);
     let Connection { tcb, tuple } = c;
+    let watched = sh.wants(HookMask::RETRANSMITS);
+    let before = sh.mib.get(Counter::TcpRetransSegs);
     let out = {
         let mut cx = Ctx {
             now,
@@ -202,6 +206,20 @@ fn segment<F: Side, T: TxSink>(
         tcb.poll_output(&mut cx, room)
     };
     let Some(o) = out else { return false };
+    if watched && sh.mib.get(Counter::TcpRetransSegs) != before {
+        let state = tcb.state;
+        let mapped = tcb.has(Tcb::MAPPED);
+        sh.tell_retransmit(|| {
+            let (local, remote) = tuple_ends(tuple, mapped);
+            Retransmit {
+                local,
+                remote,
+                state,
+                seq: o.seq.0,
+                len: o.len as u32,
+            }
+        });
+    }
     let header = tcp::Header {
         src_port: tuple.lport,
         dst_port: tuple.rport,
@@ -288,16 +306,17 @@ pub(crate) fn poll_lo(net: &mut Net, now: Instant) -> bool {
         csum: RxCsum::Partial,
         gso_size: 0,
     };
+    let watched = net.sh.begin_frames();
     while let Some(b) = queue.pop_front() {
-        ip::input::input_lo(
-            net,
-            now,
-            &RxFrame {
-                meta,
-                head: &b,
-                body: &[],
-            },
-        );
+        let frame = RxFrame {
+            meta,
+            head: &b,
+            body: &[],
+        };
+        ip::input::input_lo(net, now, &frame);
+        if watched {
+            net.sh.show_frame(now, IfaceId::LO, &frame);
+        }
         spare.push(b);
     }
     net.sh.lo = queue;

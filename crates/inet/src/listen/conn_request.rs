@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use hearken_abi::{Counter, DropReason};
+use hearken_abi::{Counter, Domain, DropReason, TcpState};
 use hearken_tcp::request::RequestSock;
 use hearken_tcp::rtt::TIMEOUT_INIT;
 use hearken_tcp::tcb::initial_window;
@@ -15,11 +15,11 @@ use crate::api::IfaceId;
 use crate::event::{Event, SynId, SynVerdict};
 use crate::family::Side;
 use crate::hash::established::{Entry, Half};
-use crate::hooks::Step;
+use crate::hooks::{HookMask, Retransmit, StateChange, Step};
 use crate::ip::icmp;
 use crate::shared::Shared;
 use crate::socket::{Conf, Socket, shown};
-use crate::tcp_input::Packet;
+use crate::tcp_input::{Packet, tuple_ends};
 use crate::tcp_output::{self, Ends, Head};
 use crate::timers::{Key, Kind};
 
@@ -250,7 +250,28 @@ fn hash<F: Side>(half: &mut Half<F>, sh: &mut Shared, req: RequestSock<F>) -> u3
         listener.half_open += 1;
         listener.young += 1;
     }
+    tell(sh, &req, TcpState::Listen, TcpState::SynRecv);
     slot
+}
+
+/// A half-open connection comes or goes; its states are those of RFC 9293 3.3.2.
+fn tell<F: Side>(sh: &mut Shared, r: &RequestSock<F>, old: TcpState, new: TcpState) {
+    if !sh.wants(HookMask::STATES) {
+        return;
+    }
+    let (local, remote) = tuple_ends(&r.tuple, is_mapped(sh, r));
+    sh.tell_state(|| StateChange {
+        local,
+        remote: Some(remote),
+        old,
+        new,
+    });
+}
+
+/// Whether an IPv4 client is shown to the listener as v4-mapped.
+fn is_mapped<F: Side>(sh: &Shared, r: &RequestSock<F>) -> bool {
+    let listener = sh.listeners.get(r.listener);
+    !F::V6 && listener.is_some_and(|l| l.domain == Domain::Inet6)
 }
 
 /// The request that a cookie stood for, made when its ACK came; it is turned into a connection at once.
@@ -297,6 +318,7 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
         sh.saved_syns.take::<F>(slot);
     }
     sh.uncount_request(&r);
+    tell(sh, &r, TcpState::SynRecv, TcpState::Close);
 }
 
 /// The SYN-ACK of a request, as it stands now.
@@ -425,6 +447,17 @@ pub(super) fn resend<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
         r.num_retrans = r.num_retrans.saturating_add(1);
         sh.mib.inc(Counter::TcpRetransSegs);
         sh.mib.inc(Counter::TcpSynRetrans);
+        if sh.wants(HookMask::RETRANSMITS) {
+            let (local, remote) = tuple_ends(&r.tuple, is_mapped(sh, r));
+            let seq = r.snt_isn.0;
+            sh.tell_retransmit(|| Retransmit {
+                local,
+                remote,
+                state: TcpState::SynRecv,
+                seq,
+                len: 0,
+            });
+        }
         enqueue(half, sh, slot);
     }
 }

@@ -84,6 +84,7 @@ pub(crate) fn listen_start(
         sh.lhash.hash(&sh.secrets, local.ip(), local.port(), place);
     }
     sh.trace(|| Step::Hashed { local });
+    sh.tell_listener(local, true);
     Ok(local)
 }
 

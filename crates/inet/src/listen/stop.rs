@@ -30,6 +30,7 @@ pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
         group = core::mem::replace(&mut listener.group, NONE);
         sh.lhash
             .unhash(&sh.secrets, local.ip(), local.port(), place);
+        sh.tell_listener(local, false);
     }
     let heirs = migrate::leave_group(sh, l, group);
     sh.listeners.remove(l);

@@ -299,6 +299,8 @@ pub struct Tcb {
     pub state: TcpState,
     /// Peer's window scale in the low half, ours in the high half.
     pub wscales: u8,
+    /// The state that those who look on were last told of; the owner's.
+    pub told: TcpState,
     /// SoError as a number, 0 for none.
     pub(crate) error: u8,
     /// An error that did not end the connection, for SO_ERROR only (Linux `sk_err_soft`).
@@ -384,6 +386,7 @@ impl Tcb {
             iface,
             flags: 0,
             state,
+            told: TcpState::Close,
             wscales: 0,
             error: 0,
             soft_error: 0,
@@ -429,6 +432,7 @@ impl Tcb {
     /// payload and FIN of `seg` are still to be given to [`Tcb::input`].
     pub fn accept<F: Family>(cx: &mut Ctx<'_>, req: &RequestSock<F>, seg: &Segment<'_>) -> Self {
         let mut t = Self::new(TcpState::Established, req.iface);
+        t.told = TcpState::SynRecv;
         let una = req.snt_isn + 1;
         t.snd = Snd {
             una,
