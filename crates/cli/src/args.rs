@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Ss(Ss),
     /// Show the counters of your runs, as nstat does
     Nstat(Nstat),
+    /// Look on while a run works: calls, drops with their reasons, changes of state, retransmissions
+    Trace(Trace),
     /// Name the sysctls that `run --sysctl` takes, with bounds and defaults
     Sysctl(Sysctl),
     /// Say what this machine lacks for `run`, and the command that mends it
@@ -207,6 +209,47 @@ pub(crate) struct Ss {
     /// [state S | exclude S]... [EXPRESSION], see below
     #[arg(value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
+}
+
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  hearken trace 4711                    everything, until the run ends or Ctrl-C
+  hearken trace 4711 --drops            only packets that were dropped, each with Linux's name of the reason
+  hearken trace 4711 --drops --json | jq .reason
+  hearken trace 4711 --states --count 20
+
+PID is the process id of `hearken run`, which `hearken ss` shows too; with one run alive it may be left out.
+Times are seconds since the trace began. --json prints one object a line, with \"event\" one of \"call\", \"drop\",
+\"state\", \"retransmit\" and \"lost\", and \"time_ns\" since 1970.
+
+The run never waits for the trace: what a slow reader has no room for is counted, and reported as \"N events lost\".
+Exit status: 0 the run ended, Ctrl-C, or --count was reached; 1 there is no such run; 2 wrong usage.
+";
+
+#[derive(Debug, Args)]
+#[command(after_help = TRACE_EXAMPLES)]
+pub(crate) struct Trace {
+    /// Process id of the `hearken run` (needed only when several are alive)
+    #[arg(value_name = "PID")]
+    pub(crate) run: Option<u32>,
+    /// Socket calls with what they did, as `run --trace` prints them, and the steps of handshakes
+    #[arg(long, help_heading = "What (all of it, if none is named)")]
+    pub(crate) calls: bool,
+    /// Packets that came in and were dropped, with the reason
+    #[arg(long, help_heading = "What (all of it, if none is named)")]
+    pub(crate) drops: bool,
+    /// Changes of state of connections and listeners
+    #[arg(long, help_heading = "What (all of it, if none is named)")]
+    pub(crate) states: bool,
+    /// Segments that left again
+    #[arg(long, help_heading = "What (all of it, if none is named)")]
+    pub(crate) retransmits: bool,
+    /// End after so many events
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod nstat;
 mod ss;
 mod stack;
 mod sysctl;
+mod trace;
 mod values;
 
 use std::io::{self, Write};
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => finish(demo::demo(&demo)),
         Command::DemoServer(server) => finish(demo::serve(server.port, server.bytes)),
         Command::Ss(options) => finish(ss::show(&options)),
+        Command::Trace(options) => finish(trace::trace(&options)),
         Command::Nstat(options) => finish(show_counters(&options)),
         Command::Sysctl(options) => finish(sysctl::describe(&options)),
         #[cfg(feature = "bench")]
@@ -58,10 +60,16 @@ fn finish(result: Result<(), Failure>) -> ExitCode {
 
 /// Writes to stdout; a reader that has gone (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
+    print_on(text).map(|_| ())
+}
+
+/// Writes to stdout and says whether there is still somebody who reads it.
+fn print_on(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Asking the runs of this user, and starting one.
 
+use std::io::BufReader;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 
 use hearken_run::control::{self, Answer, Get, Request, Row};
 use hearken_run::options::Options;
@@ -31,6 +33,40 @@ fn ask(run: Option<u32>, request: &Request) -> Result<Vec<Answer>, Failure> {
         },
     };
     answers.map_err(|e| format!("asking the runs of this user: {e}").into())
+}
+
+/// The run that is meant: the named one, or the only one that is alive.
+pub(crate) fn the_run(run: Option<u32>) -> Result<u32, Failure> {
+    if let Some(pid) = run {
+        return Ok(pid);
+    }
+    let alive = ask(None, &Request::Get(Get::Nstat))?;
+    let pids: Vec<u32> = alive.iter().map(|a| a.pid).collect();
+    match pids[..] {
+        [pid] => Ok(pid),
+        [] => Err("no run of yours is alive".into()),
+        _ => {
+            let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+            Err(format!(
+                "{} runs of yours are alive; name one: {}",
+                pids.len(),
+                pids.join(", ")
+            )
+            .into())
+        }
+    }
+}
+
+/// Asks one run and stays on the line.
+pub(crate) fn follow(pid: u32, request: &Request) -> Result<BufReader<UnixStream>, Failure> {
+    match control::follow(&control::socket_of(pid), request) {
+        Ok((Answer { error: Some(e), .. }, _)) => Err(e.into()),
+        Ok((_, stream)) => Ok(stream),
+        Err(e) if control::has_ended(&e) => {
+            Err(format!("no run of yours has process id {pid}").into())
+        }
+        Err(e) => Err(format!("asking run {pid}: {e}").into()),
+    }
 }
 
 /// The sockets of every run of this user, or of one.

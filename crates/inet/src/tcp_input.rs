@@ -318,11 +318,7 @@ pub(crate) fn tuple_ends<F: Side>(t: &Tuple<F>, mapped: bool) -> (SocketAddr, So
 
 /// Tells of the connection's state, if it is not the one that was told last; `new` is the one of the sock that takes
 /// its place, if one does.
-pub(crate) fn tell_state<F: Side>(
-    c: &mut Connection<F>,
-    sh: &mut Shared,
-    new: Option<TcpState>,
-) {
+pub(crate) fn tell_state<F: Side>(c: &mut Connection<F>, sh: &mut Shared, new: Option<TcpState>) {
     let new = new.unwrap_or(c.tcb.state);
     let old = core::mem::replace(&mut c.tcb.told, new);
     if old != new {

@@ -10,9 +10,7 @@ use crate::family::Side;
 use crate::hash::established::{Entry, Half};
 use crate::hooks::StateChange;
 use crate::shared::Shared;
-use crate::tcp_input::{
-    Packet, free_orphan, reply_reset, tell_state, to_listener, tuple_ends,
-};
+use crate::tcp_input::{Packet, free_orphan, reply_reset, tell_state, to_listener, tuple_ends};
 use crate::tcp_output::{self, Ends, Head};
 use crate::timers::{Key, Kind};
 

@@ -33,6 +33,26 @@ pub enum Request {
     Get(Get),
     /// Values of the program's namespace.
     Sysctl(Sysctl),
+    /// Events as they come, until the asker hangs up: behind the answer one line of JSON each
+    /// ([`crate::event::Line`]).
+    Trace(Trace),
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Trace {
+    /// Calls, and the steps of handshakes.
+    #[serde(default)]
+    pub calls: bool,
+    /// Packets that are dropped.
+    #[serde(default)]
+    pub drops: bool,
+    /// Changes of state.
+    #[serde(default)]
+    pub states: bool,
+    /// Retransmissions.
+    #[serde(default)]
+    pub retransmits: bool,
 }
 
 /// Sysctls to set, then sysctls to read; the first that fails ends it.
@@ -259,6 +279,12 @@ pub fn history_of(pid: u32) -> PathBuf {
 
 /// Asks one run.
 pub fn query(socket: &Path, request: &Request) -> io::Result<Answer> {
+    follow(socket, request).map(|(answer, _)| answer)
+}
+
+/// Asks one run and stays on the line: what it sends behind its answer can be read until it ends or
+/// the stream is dropped.
+pub fn follow(socket: &Path, request: &Request) -> io::Result<(Answer, BufReader<UnixStream>)> {
     let mut stream = UnixStream::connect(socket)?;
     let patience = Some(Duration::from_secs(5));
     stream.set_read_timeout(patience)?;
@@ -266,15 +292,16 @@ pub fn query(socket: &Path, request: &Request) -> io::Result<Answer> {
     let mut line = serde_json::to_string(request)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
+    let mut stream = BufReader::new(stream);
     let mut answer = String::new();
     // No run has so many sockets; a peer that never ends its line must not fill our memory.
-    BufReader::new(stream)
-        .take(256 << 20)
-        .read_line(&mut answer)?;
+    stream.by_ref().take(256 << 20).read_line(&mut answer)?;
     if answer.is_empty() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(serde_json::from_str(&answer)?)
+    let answer = serde_json::from_str(&answer)?;
+    stream.get_ref().set_read_timeout(None)?;
+    Ok((answer, stream))
 }
 
 /// The control socket of one run.

@@ -11,13 +11,16 @@ compile_error!("hearken run knows only the x86-64 system call numbers so far");
 pub mod control;
 pub mod doctor;
 pub mod enter;
+pub mod event;
 pub mod exit;
 pub mod filter;
 pub mod guardian;
 pub mod launch;
 pub mod options;
+mod packet;
 mod supervisor;
 pub mod sys;
 pub mod trace;
+mod watch;
 
 pub use supervisor::start::run;

@@ -1,36 +1,9 @@
-//! `--trace`: the founding walk, one tree for each call, with the values that it took.
-
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+//! Steps of the stack in words: the founding walk, one tree for each listen(), with the values that it took.
 
 use hearken_abi::Errno;
-use hearken_inet::{HookMask, Hooks, Step};
+use hearken_inet::Step;
 
-/// Collects steps inside the stack; the supervisor takes them out and prints them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Collector(Arc<Mutex<Vec<Step>>>);
-
-impl Collector {
-    /// What came since the last time.
-    pub(crate) fn take(&self) -> Vec<Step> {
-        self.0
-            .lock()
-            .map(|mut steps| std::mem::take(&mut *steps))
-            .unwrap_or_default()
-    }
-}
-
-impl Hooks for Collector {
-    fn mask(&self) -> HookMask {
-        HookMask::TRACE
-    }
-
-    fn trace(&mut self, step: &Step) {
-        if let Ok(mut steps) = self.0.lock() {
-            steps.push(*step);
-        }
-    }
-}
+use crate::event::Event;
 
 /// Cuts steps into calls: each listen() with all its steps, and everything else by itself.
 pub fn calls(steps: &[Step]) -> Vec<&[Step]> {
@@ -51,8 +24,8 @@ pub fn calls(steps: &[Step]) -> Vec<&[Step]> {
     calls
 }
 
-/// One call as a tree.
-pub fn format_tree(steps: &[Step]) -> String {
+/// One call with its steps in words.
+pub fn event(steps: &[Step]) -> Event {
     let mut lines = Vec::new();
     let mut descriptor = None;
     for step in steps {
@@ -63,18 +36,16 @@ pub fn format_tree(steps: &[Step]) -> String {
         }
         lines.extend(line(step, descriptor));
     }
-    let mut out = String::new();
-    let last = lines.len().saturating_sub(1);
-    for (i, text) in lines.iter().enumerate() {
-        let branch = match i {
-            0 => "",
-            i if i == last => "└ ",
-            _ => "├ ",
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{branch}{text}");
+    let mut lines = lines.into_iter();
+    Event::Call {
+        call: lines.next().unwrap_or_default(),
+        steps: lines.collect(),
     }
-    out
+}
+
+/// One call as a tree.
+pub fn format_tree(steps: &[Step]) -> String {
+    event(steps).text()
 }
 
 fn line(step: &Step, fd: Option<i32>) -> Option<String> {

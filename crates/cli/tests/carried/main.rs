@@ -9,3 +9,4 @@ mod inspect;
 mod kill;
 mod load;
 mod queue;
+mod trace;

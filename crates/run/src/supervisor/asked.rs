@@ -75,6 +75,12 @@ impl Supervisor {
             let Ok(request) = serde_json::from_slice::<Request>(&asker.request[..end]) else {
                 return false;
             };
+            if let Request::Trace(_) = request {
+                if let Some(asker) = self.askers.remove(key) {
+                    self.follow(asker.stream, &request);
+                }
+                return false;
+            }
             let mut answer = serde_json::to_vec(&self.answer_to(&request)).unwrap_or_default();
             answer.push(b'\n');
             let Some(asker) = self.askers.get_mut(key) else {
@@ -128,6 +134,8 @@ impl Supervisor {
                     Err(error) => answer.error = Some(error),
                 }
             }
+            // Whoever asks for these stays: `follow.rs`.
+            Request::Trace(_) => {}
         }
         answer
     }

@@ -6,6 +6,7 @@ mod calls;
 mod ending;
 mod ends;
 mod flow;
+mod follow;
 mod host;
 mod lifetime;
 mod pair;
@@ -40,7 +41,7 @@ use crate::exit::{self, Asked, Signals};
 use crate::launch::Child;
 use crate::sys::notify::{Listener, Notif};
 use crate::sys::remote::Tasks;
-use crate::trace::{self, Collector};
+use crate::watch::Watch;
 
 /// How many notifications are answered before the flows have their turn.
 const CALLS_PER_ROUND: usize = 64;
@@ -73,7 +74,8 @@ pub(crate) struct Supervisor {
     askers: Slab<asked::Asker>,
     /// Sends and receives with flags that would block, tried again each turn.
     retries: Vec<Notif>,
-    trace: Option<Collector>,
+    watch: Watch,
+    followers: follow::Followers,
     stats: Option<stats::KernelCounters>,
     /// Bytes moved in either direction, for the end to see whether any still do.
     moved: u64,
@@ -87,7 +89,7 @@ impl Supervisor {
         stack: Stack,
         host: Host,
         control: Option<control::Server>,
-        trace: Option<Collector>,
+        trace: bool,
         stats: Option<stats::KernelCounters>,
     ) -> io::Result<Self> {
         let listener = Listener(child.listener.0.try_clone()?);
@@ -111,7 +113,7 @@ impl Supervisor {
                 EventFlags::IN,
             )?;
         }
-        let supervisor = Supervisor {
+        let mut supervisor = Supervisor {
             child,
             signals,
             listener,
@@ -133,12 +135,14 @@ impl Supervisor {
             control,
             askers: Slab::new(),
             retries: Vec::new(),
-            trace,
+            watch: Watch::default(),
+            followers: follow::Followers::new(trace),
             stats,
             moved: 0,
             ending: None,
         };
         supervisor.watch_published()?;
+        supervisor.set_watch();
         Ok(supervisor)
     }
 
@@ -178,6 +182,7 @@ impl Supervisor {
                     Some(Source::HostFlow(key)) => self.on_host_fd(key, flags),
                     Some(Source::Control) => self.on_control(),
                     Some(Source::Asker(key)) => self.on_asker(key),
+                    Some(Source::Follower(key)) => self.on_follower(key, flags),
                     None => {}
                 }
             }
@@ -187,7 +192,7 @@ impl Supervisor {
             self.pump_host_round();
             self.settle();
             self.retry_calls();
-            self.print_trace();
+            self.tell_followers();
             if self.sweep_is_due() {
                 self.sweep();
             }
@@ -268,20 +273,6 @@ impl Supervisor {
             }),
         )?;
         Ok(p[0].revents().contains(rustix::event::PollFlags::IN))
-    }
-
-    /// Prints what the stack did since the last time.
-    fn print_trace(&self) {
-        let Some(trace) = &self.trace else { return };
-        let steps = trace.take();
-        let trees: String = trace::calls(&steps)
-            .iter()
-            .map(|c| trace::format_tree(c))
-            .collect();
-        if !trees.is_empty() {
-            // Nobody reads it any more: no reason to stop.
-            let _ = io::Write::write_all(&mut io::stderr(), trees.as_bytes());
-        }
     }
 
     fn print_stats(&mut self) {

@@ -22,6 +22,8 @@ pub(crate) enum Source {
     Control,
     /// Somebody who asks there.
     Asker(Key),
+    /// Somebody who is told as things happen.
+    Follower(Key),
 }
 
 impl Source {
@@ -35,6 +37,7 @@ impl Source {
             Source::HostFlow(key) => (5, key.to_bits()),
             Source::Control => (6, 0),
             Source::Asker(key) => (7, key.to_bits()),
+            Source::Follower(key) => (8, key.to_bits()),
         };
         EventData::new_u64(kind << Key::BITS | rest)
     }
@@ -50,6 +53,7 @@ impl Source {
             5 => Source::HostFlow(Key::from_bits(rest)),
             6 => Source::Control,
             7 => Source::Asker(Key::from_bits(rest)),
+            8 => Source::Follower(Key::from_bits(rest)),
             _ => return None,
         })
     }
@@ -75,6 +79,7 @@ mod tests {
             Source::HostFlow(key),
             Source::Control,
             Source::Asker(key),
+            Source::Follower(key),
         ] {
             assert_eq!(Source::of(s.data()), Some(s));
         }

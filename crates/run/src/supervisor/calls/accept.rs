@@ -80,6 +80,7 @@ impl Supervisor {
         {
             Ok(Added::Fd(fd)) => {
                 drop(a);
+                self.tell_descriptor(n, fd);
                 let mut sock = Sock::new(inode, accepted.file, Some(b), n.pid);
                 sock.seen = (n.pid, fd);
                 sock.phase = Phase::Open;

@@ -10,6 +10,7 @@ mod names;
 mod opts;
 mod shutdown;
 mod socket;
+mod told;
 mod transfer;
 
 use std::os::fd::OwnedFd;
@@ -89,6 +90,7 @@ impl Supervisor {
     /// Sends an answer. When the call is gone, each function that made something has undone it before, or the answer
     /// is kept in `untold`.
     pub(crate) fn answer(&mut self, n: &Notif, answer: Answer) -> Sent {
+        self.tell_call(n, answer);
         let sent = match answer {
             Answer::Value(v) => self.listener.reply_value(n.id, v),
             Answer::Errno(e) => self.listener.reply_errno(n.id, e),

@@ -43,8 +43,9 @@ impl Supervisor {
             .listener
             .add_fd(n.id, a.as_fd(), ty & libc::SOCK_CLOEXEC != 0)
         {
-            Ok(Added::Fd(_)) => {
+            Ok(Added::Fd(fd)) => {
                 drop(a);
+                self.tell_descriptor(n, fd);
                 self.table.insert(Sock::new(inode, file, None, n.pid));
                 self.unwatched += 1;
                 Answer::Done

@@ -14,7 +14,7 @@ use hearken_syscall::Machine;
 use super::Stack;
 use crate::options::Options;
 use crate::supervisor::host::address;
-use crate::trace::Collector;
+use crate::watch::Watch;
 
 /// What Ethernet carries.
 const MTU: u32 = 1500;
@@ -52,7 +52,7 @@ fn random_seed() -> io::Result<[u8; 32]> {
 
 impl Stack {
     /// The whole network of a run.
-    pub(crate) fn new(options: &Options, trace: Option<Collector>) -> Result<Self, String> {
+    pub(crate) fn new(options: &Options) -> Result<Self, String> {
         let now = clock();
         let seed = match options.seed {
             Some(seed) => seed,
@@ -60,7 +60,6 @@ impl Stack {
         };
         let mut config = Config::new(seed);
         config.sysctls = Sysctls::default();
-        config.hooks = trace.map(|t| Box::new(t) as Box<dyn hearken_inet::Hooks + Send>);
         let mut prog = Net::new(config);
         for s in &options.sysctls {
             prog.sysctl_set(&s.name, &s.value)
@@ -99,6 +98,23 @@ impl Stack {
             tickets: Vec::new(),
             events: Vec::new(),
         })
+    }
+
+    /// Lets `watch` be told what it wants, or nobody.
+    pub(crate) fn set_watch(&mut self, watch: Option<&Watch>) {
+        let hooks = watch.map(|w| Box::new(w.clone()) as Box<dyn hearken_inet::Hooks + Send>);
+        self.machine.net_mut(self.prog).set_hooks(hooks);
+    }
+
+    /// The time of this turn of the loop, in nanoseconds since 1970.
+    pub(crate) fn wall_time(&self) -> u64 {
+        self.now.0.wrapping_add(wall_offset())
+    }
+
+    /// The name of one of the program's interfaces.
+    pub(crate) fn iface_name(&self, iface: IfaceId) -> &str {
+        let net = self.machine.net(self.prog);
+        net.iface_name(iface).unwrap_or("?")
     }
 
     /// A new turn of the loop.

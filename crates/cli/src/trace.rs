@@ -1,0 +1,90 @@
+//! `hearken trace`: prints what a run tells while it works.
+
+use std::io::BufRead;
+
+use hearken_run::control::{Request, Trace};
+use hearken_run::event::{Event, Line};
+
+use crate::{Failure, args, print_on, stack};
+
+/// Follows a run until it ends, its reader goes, or `--count` is reached.
+pub(crate) fn trace(options: &args::Trace) -> Result<(), Failure> {
+    let pid = stack::the_run(options.run)?;
+    let stream = stack::follow(pid, &Request::Trace(wanted(options)))?;
+    let mut began = None;
+    let mut left = options.count.unwrap_or(u64::MAX);
+    for text in stream.lines() {
+        // A reset at the end is the run's own end too.
+        let Ok(text) = text else { break };
+        let line: Line = serde_json::from_str(&text)
+            .map_err(|e| format!("run {pid} sent what this version does not know: {e}"))?;
+        let shown = if options.json {
+            format!("{text}\n")
+        } else {
+            let began = *began.get_or_insert(line.time_ns);
+            shown(line.time_ns.saturating_sub(began), &line.event)
+        };
+        if !print_on(&shown)? {
+            return Ok(());
+        }
+        if !matches!(line.event, Event::Lost { .. }) {
+            left -= 1;
+        }
+        if left == 0 {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn wanted(options: &args::Trace) -> Trace {
+    let named = Trace {
+        calls: options.calls,
+        drops: options.drops,
+        states: options.states,
+        retransmits: options.retransmits,
+    };
+    if named == Trace::default() {
+        Trace {
+            calls: true,
+            drops: true,
+            states: true,
+            retransmits: true,
+        }
+    } else {
+        named
+    }
+}
+
+/// Seconds, and the event; the steps of a call stand below it.
+fn shown(since_ns: u64, event: &Event) -> String {
+    const WIDTH: usize = 12;
+    let mut out = String::new();
+    for (i, line) in event.text().lines().enumerate() {
+        let time = if i == 0 {
+            let us = since_ns / 1000;
+            format!("{}.{:06}", us / 1_000_000, us % 1_000_000)
+        } else {
+            String::new()
+        };
+        out.push_str(&format!("{time:>WIDTH$} {line}\n"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_is_shown_behind_its_time_and_steps_below() {
+        let call = Event::Call {
+            call: "listen(3, 5)".into(),
+            steps: vec!["returns 0".into()],
+        };
+        assert_eq!(
+            shown(1_000_042_999, &call),
+            "    1.000042 listen(3, 5)\n             └ returns 0\n"
+        );
+    }
+}
