@@ -7,12 +7,14 @@ use hearken_abi::DropReason;
 use hearken_inet::*;
 use std::sync::{Arc, Mutex};
 
+type Seen = (IfaceId, Option<DropReason>, Vec<u8>);
+
 #[derive(Clone, Default)]
 struct Log {
     mask: HookMask,
     states: Arc<Mutex<Vec<StateChange>>>,
     again: Arc<Mutex<Vec<Retransmit>>>,
-    drops: Arc<Mutex<Vec<(IfaceId, Option<DropReason>, Vec<u8>)>>>,
+    drops: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Hooks for Log {
