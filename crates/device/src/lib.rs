@@ -2,6 +2,7 @@
 
 pub mod link;
 pub mod pcap;
+pub mod pcapng;
 pub mod rng;
 pub mod segment;
 pub mod tun;
