@@ -5,6 +5,7 @@
 
 pub mod ast;
 pub mod code;
+pub mod command;
 pub mod error;
 mod exec;
 pub mod outcome;
