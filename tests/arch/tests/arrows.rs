@@ -31,6 +31,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["abi", "wire", "tcp", "inet", "syscall", "gateway", "device"],
     ),
     (
+        "fuzz",
+        &["abi", "wire", "tcp", "inet", "device", "run"],
+    ),
+    (
         "cli",
         &[
             "abi", "wire", "tcp", "inet", "syscall", "gateway", "device", "sim", "twin", "drill",
@@ -39,8 +43,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates that may hold `unsafe`; in `bench` it is the allocator that counts.
-const UNSAFE: &[&str] = &["device", "run", "twin", "bench"];
+/// Crates that may hold `unsafe`; in `bench` and `fuzz` it is the allocator that counts.
+const UNSAFE: &[&str] = &["device", "run", "twin", "bench", "fuzz"];
 
 /// Crates that must build without std.
 const NO_STD: &[&str] = &["abi", "wire", "tcp", "inet", "syscall", "gateway"];
