@@ -30,10 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "bench",
         &["abi", "wire", "tcp", "inet", "syscall", "gateway", "device"],
     ),
-    (
-        "fuzz",
-        &["abi", "wire", "tcp", "inet", "device", "run"],
-    ),
+    ("fuzz", &["abi", "wire", "tcp", "inet", "device", "run"]),
     (
         "cli",
         &[
