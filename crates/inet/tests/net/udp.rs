@@ -1,7 +1,6 @@
 //! UDP between two namespaces.
 
-mod common;
-use common::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_abi::Counter;
 use hearken_inet::*;

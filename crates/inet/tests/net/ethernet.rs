@@ -1,7 +1,6 @@
 //! Two stations on one Ethernet, and a router between two.
 
-mod common;
-use common::{Wire, read, write};
+use crate::common::{Wire, read, write};
 use core::time::Duration;
 use hearken_abi::Counter;
 use hearken_inet::*;

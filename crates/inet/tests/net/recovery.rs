@@ -1,7 +1,6 @@
 //! Loss recovery against a peer written by hand.
 
-mod common;
-use common::peer::*;
+use crate::common::peer::*;
 use core::time::Duration;
 use hearken_abi::Counter;
 use hearken_wire::Options;

@@ -1,7 +1,6 @@
 //! A batch of frames, and the same frames one by one, in pieces, give the same bytes.
 
-mod common;
-use common::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_abi::Counter;
 use hearken_inet::*;

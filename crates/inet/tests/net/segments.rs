@@ -1,8 +1,7 @@
 //! What an established connection makes of single segments: windows, timestamps, duplicates, SACK in both directions.
 
-mod common;
-use common::peer::*;
-use common::*;
+use crate::common::peer::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_abi::{Counter, DropReason};
 use hearken_inet::*;

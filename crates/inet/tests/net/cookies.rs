@@ -1,7 +1,6 @@
 //! SYN cookies (docs/linux 78 to 86).
 
-mod common;
-use common::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_abi::Counter;
 use hearken_inet::*;

@@ -1,8 +1,7 @@
 //! Retransmission, persist, keepalive, delayed ACK, Nagle and TCP_CORK, by the clock.
 
-mod common;
-use common::peer::*;
-use common::*;
+use crate::common::peer::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_abi::Counter;
 use hearken_inet::*;

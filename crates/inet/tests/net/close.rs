@@ -1,8 +1,7 @@
 //! How connections end: FINs and resets in every state, lost ones too.
 
-mod common;
-use common::peer::*;
-use common::*;
+use crate::common::peer::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_abi::Counter;
 use hearken_inet::*;

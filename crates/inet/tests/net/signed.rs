@@ -1,7 +1,6 @@
 //! Segments whose option list Linux does not take (docs/linux/option-list.md).
 
-mod common;
-use common::*;
+use crate::common::*;
 use hearken_abi::{Counter, DropReason};
 use hearken_inet::*;
 use hearken_wire::{Flags, checksum, ipv4, tcp};

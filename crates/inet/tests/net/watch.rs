@@ -1,7 +1,6 @@
 //! Those who look on: changes of state, retransmissions, and frames with the reasons of their drops.
 
-mod common;
-use common::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_abi::DropReason;
 use hearken_inet::*;

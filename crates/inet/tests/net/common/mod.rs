@@ -1,5 +1,4 @@
 //! Two namespaces on a perfect wire, in virtual time.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod peer;
 

@@ -1,8 +1,7 @@
 //! Transfers both ways over a wire that loses, repeats, delays and reorders, in virtual time: every byte arrives, in
 //! order, and nothing is left. And the same seed gives the same bytes on the wire.
 
-mod common;
-use common::*;
+use crate::common::*;
 use core::cmp::Reverse;
 use core::time::Duration;
 use hearken_abi::Counter;

@@ -1,7 +1,6 @@
 //! Whatever a peer sends, nothing panics, and what it leaves behind goes away.
 
-mod common;
-use common::*;
+use crate::common::*;
 use core::time::Duration;
 use hearken_inet::*;
 use hearken_wire::{Flags, Options, PROTO_ICMP, ipv4, ipv6, tcp};
