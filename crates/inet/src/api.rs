@@ -9,6 +9,7 @@ use hearken_abi::{Domain, TcpState};
 use hearken_tcp::{Instant, Sysctls};
 
 use crate::hooks::Hooks;
+use crate::listen::FastOpenKeys;
 
 /// A socket of one [`crate::Net`]. A closed one is never found again under the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -162,12 +163,16 @@ pub enum Opt {
     Tos(u8),
     /// IP_TTL and IPV6_UNICAST_HOPS
     Ttl(u8),
-    /// TCP_FASTOPEN: the length of the queue. Kept; Fast Open itself is not there yet.
+    /// TCP_FASTOPEN: how many children may wait for the ACK of their SYN-ACK.
     FastOpenQlen(u32),
     /// TCP_DEFER_ACCEPT: how many timeouts of the SYN-ACK a bare ACK does not complete the handshake.
     DeferAccept(u8),
     /// TCP_SAVE_SYN: 1 from the IP header on, 2 with what the device puts before it.
     SaveSyn(u8),
+    /// TCP_FASTOPEN_KEY: keys of the socket's own.
+    FastOpenKeys(FastOpenKeys),
+    /// TCP_FASTOPEN_NO_COOKIE
+    FastOpenNoCookie(bool),
 }
 
 /// The options of a socket as they stand.

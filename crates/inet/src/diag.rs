@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use hearken_abi::tcp_info::{OPT_ECN, OPT_ECN_SEEN, OPT_SACK, OPT_TIMESTAMPS, OPT_WSCALE};
+use hearken_abi::tcp_info::{
+    OPT_ECN, OPT_ECN_SEEN, OPT_SACK, OPT_SYN_DATA, OPT_TFO_CHILD, OPT_TIMESTAMPS, OPT_WSCALE,
+};
 use hearken_abi::{Domain, TcpInfo, TcpState};
 use hearken_tcp::tcb::{NONE, Tcb, Timer};
 use hearken_tcp::{Instant, Tuple};
@@ -186,6 +188,9 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
         }
     }
     i.ca_state = t.ca_state();
+    let (syn_data, child) = t.fast_open_info();
+    i.options |= if syn_data { OPT_SYN_DATA } else { 0 };
+    i.options |= if child { OPT_TFO_CHILD } else { 0 };
     (i.snd_wscale, i.rcv_wscale) = (t.snd_wscale(), t.rcv_wscale());
     i.rto = t.rtt.rto().as_micros() as u32;
     (i.rtt, i.rttvar) = (t.rtt.srtt_us >> 3, t.rtt.rttvar_us >> 2);

@@ -124,7 +124,8 @@ impl Net {
             Phase::V6(c) => self.v6.conns.get(c).map(|c| &c.tcb),
         };
         let Some(t) = t else { return Ready::NONE };
-        if matches!(t.state, TcpState::SynSent | TcpState::SynRecv) {
+        // Of connections under way only a Fast Open child is of use already.
+        if matches!(t.state, TcpState::SynSent | TcpState::SynRecv) && t.pending().is_none() {
             return Ready::NONE;
         }
         let mut r = Ready::NONE;

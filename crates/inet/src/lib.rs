@@ -44,5 +44,6 @@ pub use hearken_tcp::{Drops, Instant, Mib, SysctlError, Sysctls};
 pub use hooks::{
     HookMask, Hooks, Retransmit, SecurityCall, SeenFrame, SockOp, SockOps, StateChange, Step,
 };
+pub use listen::FastOpenKeys;
 pub use net::Net;
 pub use socket::Attached;

@@ -15,7 +15,7 @@ use crate::family::Side;
 use crate::hash::established::Half;
 use crate::iface::Iface;
 use crate::link::Ethernet;
-use crate::listen::{Listener, fastopen};
+use crate::listen::{Listener, fastopen, fastopen_key};
 use crate::shared::Shared;
 use crate::socket::{Phase, Socket, shown, unspecified};
 use crate::*;
@@ -355,6 +355,7 @@ impl Net {
             cookies_until: Instant(0),
             group: NONE,
             incoming_cpu: -1,
+            fast_open: Default::default(),
         });
         self.sh.any[usize::from(domain == Domain::Inet6)] = l;
         if let Some(k) = self.sh.socket_mut(s) {
@@ -534,14 +535,14 @@ impl Net {
     }
     /// The text of /proc/sys for a dotted name.
     pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
-        if name == fastopen::KEY {
+        if name == fastopen_key::SYSCTL {
             return Ok(fastopen::key_text(&self.sh));
         }
         self.sh.sysctls.value(name)
     }
     /// Sets a sysctl from text, with Linux's bounds; on an error nothing has changed.
     pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
-        if name == fastopen::KEY {
+        if name == fastopen_key::SYSCTL {
             return fastopen::set_key(&mut self.sh, value);
         }
         self.sh.sysctls.set(name, value)

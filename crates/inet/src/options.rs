@@ -7,7 +7,7 @@ use hearken_tcp::tcb::NONE;
 use crate::api::{Opt, Options};
 use crate::bind;
 use crate::error::OptError;
-use crate::listen::fastopen;
+use crate::listen::fastopen_key;
 use crate::net::Net;
 use crate::socket::{Conf, Phase, Socket};
 
@@ -105,12 +105,14 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
             if matches!(s.phase, Phase::V4(_) | Phase::V6(_)) {
                 return Err(OptError::Invalid);
             }
-            fastopen::init_key_once(&mut net.sh);
+            fastopen_key::init_once(&mut net.sh);
             let most = net.sh.sysctls.somaxconn;
             if let Some(s) = net.sh.sockets.get_mut(slot) {
                 s.conf().fast_open_qlen = n.min(most);
             }
         }
+        Opt::FastOpenKeys(keys) => s.conf().fast_open_keys = Some(keys),
+        Opt::FastOpenNoCookie(on) => s.conf().fast_open_no_cookie = on,
     }
     Ok(())
 }

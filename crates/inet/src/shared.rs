@@ -19,7 +19,7 @@ use crate::hooks::{HookMask, Hooks, Retransmit, SeenFrame, SockOp, SockOps, Stat
 use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
-use crate::listen::{Departed, Group, Listener, SavedSyns};
+use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns};
 use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
@@ -49,9 +49,9 @@ pub(crate) struct Shared {
     pub(crate) any: [u32; 2],
     pub(crate) syns: VecDeque<Event>,
     pub(crate) lo: VecDeque<Vec<u8>>,
-    /// The Fast Open key, once there is one.
-    pub(crate) fastopen_key: Option<[u32; 4]>,
     pub(crate) saved_syns: SavedSyns,
+    /// The Fast Open keys, once there is one.
+    pub(crate) fastopen_keys: Option<FastOpenKeys>,
     events: VecDeque<(u32, u32)>,
     hooks: Option<Box<dyn Hooks + Send>>,
     mask: HookMask,
@@ -86,8 +86,8 @@ impl Shared {
             any: [NONE; 2],
             syns: VecDeque::new(),
             lo: VecDeque::new(),
-            fastopen_key: None,
             saved_syns: SavedSyns::default(),
+            fastopen_keys: None,
             events: VecDeque::new(),
             hooks,
             mask,

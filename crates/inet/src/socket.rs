@@ -10,7 +10,7 @@ use hearken_tcp::tcb::NONE;
 
 use crate::api::IfaceId;
 use crate::event::Ready;
-use crate::listen::Group;
+use crate::listen::{FastOpenKeys, Group};
 
 /// Which record holds the TCP of a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +67,9 @@ pub(crate) struct Conf {
     pub(crate) incoming_cpu: i32,
     /// The SO_REUSEPORT group that a program made for a socket that does not listen yet.
     pub(crate) own_group: Option<Box<Group>>,
+    /// TCP_FASTOPEN_KEY; `None` uses the namespace's.
+    pub(crate) fast_open_keys: Option<FastOpenKeys>,
+    pub(crate) fast_open_no_cookie: bool,
 }
 
 /// What the layer above keeps of a socket: inet hands it to children, as it was when they were made.
@@ -94,6 +97,8 @@ impl Conf {
             attached: None,
             incoming_cpu: -1,
             own_group: None,
+            fast_open_keys: None,
+            fast_open_no_cookie: false,
         }
     }
 
@@ -117,6 +122,7 @@ impl Conf {
                 defer_accept: 0,
                 incoming_cpu: -1,
                 own_group: None,
+                fast_open_keys: None,
                 ..self.clone()
             })
         })

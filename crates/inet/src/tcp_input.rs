@@ -15,7 +15,7 @@ use crate::hash::established::{Entry, Half};
 use crate::hash::listening::Who;
 use crate::hooks::{SockOp, StateChange};
 use crate::listen::group::CPU;
-use crate::listen::{check_req, conn_request, cookie_check};
+use crate::listen::{check_req, conn_request, cookie_check, fastopen};
 use crate::shared::Shared;
 use crate::socket::shown;
 use crate::tcp_output;
@@ -290,6 +290,11 @@ pub(crate) fn after<F: Side>(
             sh.sock_op(SockOp::ActiveEstablished, local, Some(remote));
         }
     }
+    if fx.has(Effects::FAST_OPEN)
+        && let Some(p) = half.conns.get_mut(slot).and_then(|c| c.tcb.take_pending())
+    {
+        fastopen::release(sh, &p);
+    }
     if owner != NONE && (fx.has(Effects::READ) || fx.has(Effects::WRITE)) {
         sh.mark(owner);
     }
@@ -342,6 +347,9 @@ pub(crate) fn leave<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     tell_state(c, sh, None);
     let tuple = c.tuple;
     let hashed = !c.tcb.has(Tcb::UNHASHED);
+    if let Some(p) = c.tcb.take_pending() {
+        fastopen::release(sh, &p);
+    }
     c.tcb.flags |= Tcb::UNHASHED;
     if hashed {
         half.unhash(&sh.secrets, &tuple, Entry::Connection(slot));

@@ -35,11 +35,18 @@ impl Rtt {
             .saturating_add_signed(dev as i32 - (self.rttvar_us >> 2) as i32);
     }
 
+    /// The handshake gave no sample, for its SYN-ACK was sent again: 3 s instead of 1 s until there is one (RFC 6298 5.7).
+    pub fn without_sample(&mut self) {
+        if self.srtt_us == 0 {
+            self.rttvar_us = 3_000_000;
+        }
+    }
+
     /// The timeout before back-off: SRTT + 4 * RTTVAR, the second term never under 200 ms (Linux `__tcp_set_rto`;
     /// RFC 6298 2.4 asks for one second in all).
     pub fn rto(&self) -> Duration {
         if self.srtt_us == 0 {
-            return TIMEOUT_INIT;
+            return TIMEOUT_INIT.max(Duration::from_micros(u64::from(self.rttvar_us)));
         }
         let us = (self.srtt_us >> 3).saturating_add(self.rttvar_us.max(RTO_MIN_US));
         Duration::from_micros(u64::from(us)).min(RTO_MAX)

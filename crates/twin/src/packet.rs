@@ -21,8 +21,34 @@ pub enum Opt {
     Ts(u32, u32),
     /// One SACK block.
     Sack(u32, u32),
+    /// Fast Open: the cookie, and whether it stands in the experimental option (254 with 0xF989).
+    FastOpen(Cookie, bool),
     /// Any other: kind and length.
     Other(u8, u8),
+}
+
+/// What a Fast Open option holds: up to 18 bytes, two more than RFC 7413 allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Cookie {
+    bytes: [u8; 18],
+    len: u8,
+}
+
+impl Cookie {
+    /// A cookie of these bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut cookie = Cookie {
+            len: bytes.len() as u8,
+            ..Cookie::default()
+        };
+        cookie.bytes[..bytes.len()].copy_from_slice(bytes);
+        cookie
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
 }
 
 impl Opt {
@@ -45,6 +71,13 @@ impl Opt {
                 out.extend([5, 10]);
                 out.extend(left.to_be_bytes());
                 out.extend(right.to_be_bytes());
+            }
+            Opt::FastOpen(cookie, experimental) => {
+                match experimental {
+                    false => out.extend([34, 2 + cookie.len]),
+                    true => out.extend([254, 4 + cookie.len, 0xf9, 0x89]),
+                }
+                out.extend(cookie.bytes());
             }
             Opt::Other(kind, len) => {
                 out.extend([kind, len]);
@@ -79,6 +112,10 @@ impl Opt {
                 (4, 0) => Opt::SackOk,
                 (8, 8) => Opt::Ts(word(0), word(4)),
                 (5, 8) => Opt::Sack(word(0), word(4)),
+                (34, 0..=18) => Opt::FastOpen(Cookie::new(body), false),
+                (254, 2..=20) if body.starts_with(&[0xf9, 0x89]) => {
+                    Opt::FastOpen(Cookie::new(&body[2..]), true)
+                }
                 _ => Opt::Other(*kind, len as u8),
             });
             bytes = &bytes[len..];

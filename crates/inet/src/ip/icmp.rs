@@ -187,13 +187,17 @@ fn quoted<F: Side>(
             let Some(c) = half.conns.get_mut(slot) else {
                 return;
             };
-            if seq.before(c.tcb.snd.una) || seq.after(c.tcb.snd.nxt) {
+            // A Fast Open child's SYN-ACK is outstanding, though SND.UNA stands behind it.
+            let first = c.tcb.snd.una - u32::from(c.tcb.pending().is_some());
+            if seq.before(first) || seq.after(c.tcb.snd.nxt) {
                 sh.mib.inc(Counter::OutOfWindowIcmps);
                 return;
             }
             let Some(error) = error else { return };
             if c.tcb.state == TcpState::SynSent {
                 let fx = c.tcb.fail(&mut sh.ctx(now), error);
+                after(half, sh, now, slot, fx, None);
+            } else if let Some(fx) = c.tcb.fail_pending(&mut sh.ctx(now), error) {
                 after(half, sh, now, slot, fx, None);
             } else {
                 c.tcb.set_soft_error(error);

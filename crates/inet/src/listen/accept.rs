@@ -23,6 +23,7 @@ pub(crate) fn accept(net: &mut Net, s: SocketId) -> Result<Accepted, AcceptError
     let child = listener.queue.pop_front().ok_or(AcceptError::Empty)?;
     let ack_backlog = listener.ack_backlog();
     let socket = net.sh.id(child);
+    net.with_tcb(child, |t| t.fast_open_accepted(true));
     let (local, peer) = net.ends(child).ok_or(AcceptError::Empty)?;
     net.sh.trace(|| Step::Accepted {
         remote: peer,
@@ -46,6 +47,7 @@ pub(crate) fn accept_undo(net: &mut Net, now: Instant, listener: SocketId, child
         .socket(listener)
         .and_then(|s| s.listener())
         .unwrap_or(NONE);
+    net.with_tcb(child.slot, |t| t.fast_open_accepted(false));
     if let Some(l) = net.sh.listeners.get_mut(l) {
         l.queue.push_front(child.slot);
         net.sh.mark(listener.slot);

@@ -2,9 +2,9 @@
 
 use core::net::SocketAddr;
 use hearken_abi::{Counter, DropReason};
-use hearken_tcp::Instant;
 use hearken_tcp::request::RequestSock;
 use hearken_tcp::tcb::{Connection, NONE, Tcb};
+use hearken_tcp::{Instant, Tuple};
 use hearken_wire::{Flags, Options, tcp};
 
 use super::accept_queue;
@@ -15,7 +15,7 @@ use crate::hash::bind::Holder;
 use crate::hash::established::{Entry, Half};
 use crate::hooks::Step;
 use crate::shared::Shared;
-use crate::socket::shown;
+use crate::socket::{Socket, shown};
 use crate::tcp_input::{Packet, after, reply_reset};
 use crate::tcp_output::{self, Ends};
 
@@ -204,6 +204,32 @@ fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>) {
     tcp_output::reply::<F>(sh, IfaceId(r.iface), &ends, &header);
 }
 
+/// The record of a child of listener `l`, which keeps the listener's port.
+pub(super) fn insert<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    l: u32,
+    tuple: &Tuple<F>,
+    mut tcb: Tcb,
+    socket: &Socket,
+) -> u32 {
+    let (bind, held) = sh
+        .listeners
+        .get(l)
+        .and_then(|l| Some((sh.sockets.get(l.socket)?.bind, l.held)))
+        .unwrap_or((NONE, false));
+    if let Some(h) = sh.binds.holder(bind).filter(|_| !held) {
+        let addr = shown(socket.domain, F::to_ip(tuple.laddr));
+        tcb.bind = sh.binds.take(Holder {
+            addr,
+            listening: false,
+            ..h
+        });
+    }
+    tcb.set_mapped(!F::V6 && socket.domain == hearken_abi::Domain::Inet6);
+    half.conns.insert(Connection { tcb, tuple: *tuple })
+}
+
 /// The handshake is complete: request sock to connection, in place (Linux `tcp_v4_syn_recv_sock`).
 pub(super) fn create_child<F: Side>(
     half: &mut Half<F>,
@@ -219,29 +245,11 @@ pub(super) fn create_child<F: Side>(
     let Some(mut socket) = accept_queue::child_socket(sh, l) else {
         return;
     };
-    let (bind, held) = sh
-        .listeners
-        .get(l)
-        .and_then(|l| Some((sh.sockets.get(l.socket)?.bind, l.held)))
-        .unwrap_or((NONE, false));
-    let mut tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
-    if let Some(h) = sh.binds.holder(bind).filter(|_| !held) {
-        let addr = shown(socket.domain, F::to_ip(req.tuple.laddr));
-        tcb.bind = sh.binds.take(Holder {
-            addr,
-            listening: false,
-            ..h
-        });
-    }
-    tcb.set_mapped(!F::V6 && socket.domain == hearken_abi::Domain::Inet6);
-    socket.bind = NONE;
+    let tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
     if req.has(RequestSock::<F>::SAVED_SYN) {
         socket.conf().saved_syn = sh.saved_syns.take::<F>(slot);
     }
-    let conn = half.conns.insert(Connection {
-        tcb,
-        tuple: req.tuple,
-    });
+    let conn = insert(half, sh, l, &req.tuple, tcb, &socket);
     half.replace(
         &sh.secrets,
         &req.tuple,

@@ -5,10 +5,11 @@ use core::time::Duration;
 use hearken_abi::{Counter, Domain, DropReason, TcpState};
 use hearken_tcp::request::RequestSock;
 use hearken_tcp::rtt::TIMEOUT_INIT;
-use hearken_tcp::tcb::initial_window;
+use hearken_tcp::tcb::{NONE, initial_window};
 use hearken_tcp::{Family, Instant, Seq};
 use hearken_wire::{Flags, Options, tcp};
 
+use super::fastopen::{self, Verdict};
 use super::migrate;
 use super::saved_syn;
 use crate::api::IfaceId;
@@ -132,7 +133,15 @@ pub(crate) fn conn_request<F: Side>(
         return;
     };
     if cookie {
+        // Neither cookie nor data of Fast Open counts then (docs/linux 87).
         return super::cookies::send(sh, now, l, req);
+    }
+    let mut grant = None;
+    if !held {
+        match fastopen::try_open(half, sh, now, l, p, &req) {
+            Verdict::Child => return,
+            Verdict::Plain(option) => grant = option,
+        }
     }
     if held {
         (req.flags, req.deadline) = (req.flags | RequestSock::<F>::HELD, now + HOLD);
@@ -157,6 +166,12 @@ pub(crate) fn conn_request<F: Side>(
             generation,
         };
         sh.syns.push_back(Event::Syn { id, local, remote });
+    } else if grant.is_some() {
+        // Only this one SYN-ACK brings the cookie, none that is sent again.
+        let socket = sh.listeners.get(l).map_or(NONE, |l| l.socket);
+        let (mut header, ends) = syn_ack(sh, now, &req, socket);
+        header.options.fast_open = grant;
+        tcp_output::reply::<F>(sh, IfaceId(req.iface), &ends, &header);
     } else {
         enqueue(half, sh, slot);
     }
@@ -333,8 +348,18 @@ pub(crate) fn send_syn_ack<F: Side>(
     r.sent(now);
     let r = *r;
     let socket = sh.listeners.get(sh.listener_of(&r)?)?.socket;
+    let (header, ends) = syn_ack(sh, now, &r, socket);
+    Some(tcp_output::head::<F>(sh, &ends, &header, 0))
+}
+
+/// The SYN-ACK that the listener of socket `socket` sends now.
+fn syn_ack<F: Side>(
+    sh: &mut Shared,
+    now: Instant,
+    r: &RequestSock<F>,
+    socket: u32,
+) -> (tcp::Header, Ends<F::Addr>) {
     let shape = shape(sh, socket);
-    let header = syn_ack_header(sh, &r, shape.max_seg, now.millis32());
     sh.mib.inc(Counter::TcpOutSegs);
     let ends = Ends {
         src: r.tuple.laddr,
@@ -342,7 +367,7 @@ pub(crate) fn send_syn_ack<F: Side>(
         tos: shape.tos,
         ttl: shape.ttl,
     };
-    Some(tcp_output::head::<F>(sh, &ends, &header, 0))
+    (syn_ack_header(sh, r, shape.max_seg, now.millis32()), ends)
 }
 
 /// The TCP header of a SYN-ACK at `ms` milliseconds (docs/linux 71).

@@ -10,6 +10,7 @@ mod check_req;
 mod conn_request;
 mod cookies;
 pub(crate) mod fastopen;
+pub(crate) mod fastopen_key;
 pub(crate) mod group;
 mod migrate;
 mod saved_syn;
@@ -22,6 +23,7 @@ pub(crate) use conn_request::{
     advmss, conn_request, remove, resolve, send_syn_ack, shape, syn_ack_timer,
 };
 pub(crate) use cookies::check as cookie_check;
+pub use fastopen_key::Keys as FastOpenKeys;
 pub(crate) use group::Group;
 pub(crate) use migrate::Departed;
 pub(crate) use saved_syn::SavedSyns;
@@ -67,6 +69,8 @@ pub(crate) struct Listener {
     pub(crate) group: u32,
     /// SO_INCOMING_CPU, -1 for none.
     pub(crate) incoming_cpu: i32,
+    /// Fast Open children whose ACK has not come.
+    pub(crate) fast_open: fastopen::Queue,
 }
 
 impl Listener {

@@ -69,6 +69,7 @@ pub(crate) fn listen_start(
         cookies_until: Instant(0),
         group: NONE,
         incoming_cpu: s.conf.as_ref().map_or(-1, |c| c.incoming_cpu),
+        fast_open: Default::default(),
     };
     let (shares, uid) = (s.has(Socket::REUSE_PORT), s.conf().uid);
     let own = s.conf().own_group.take();

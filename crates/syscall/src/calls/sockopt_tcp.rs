@@ -9,7 +9,7 @@ use crate::options::{CONGESTION_NAME_MAX, JIFFY};
 use alloc::vec::Vec;
 use hearken_abi::sock::*;
 use hearken_abi::{Errno, TcpState};
-use hearken_inet::{Instant, Opt};
+use hearken_inet::{FastOpenKeys, Instant, Opt};
 
 /// `MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPINTVL`; `MAX_TCP_KEEPCNT`, `MAX_TCP_SYNCNT`
 const MAX_KEEP_SECONDS: i32 = 32_767;
@@ -95,12 +95,11 @@ pub(crate) fn set(
     match name {
         TCP_CONGESTION => return congestion(m, file, value),
         TCP_ULP => return name_of(value).and(Err(Errno::ENOENT)),
-        // Kept; obeyed once Fast Open is there.
-        TCP_FASTOPEN_KEY if value.len() == 16 || value.len() == 32 => {
+        TCP_FASTOPEN_KEY => {
+            let keys = FastOpenKeys::from_bytes(value).ok_or(Errno::EINVAL)?;
             options_mut(m, file)?.fastopen_key = value.to_vec();
-            return Ok(());
+            return push(m, now, file, Opt::FastOpenKeys(keys));
         }
-        TCP_FASTOPEN_KEY => return Err(Errno::EINVAL),
         _ => {}
     }
     let v = int(value)?;
@@ -183,6 +182,7 @@ pub(crate) fn set(
                 return Err(Errno::EINVAL);
             }
             options_mut(m, file)?.fastopen_no_cookie = on;
+            push(m, now, file, Opt::FastOpenNoCookie(on))?;
         }
         TCP_INQ => options_mut(m, file)?.inq = switch(value)?,
         TCP_RTO_MAX_MS => {

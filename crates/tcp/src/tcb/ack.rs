@@ -311,6 +311,10 @@ impl Tcb {
     /// Restarts, or stops, the retransmission timer (RFC 6298 5.2, 5.3). When only the window holds us back it is the
     /// persist timer, which an answer puts off (Linux `tcp_ack_probe`).
     pub(super) fn rearm_rto(&mut self, cx: &mut Ctx<'_>, progress: bool) {
+        if self.pending().is_some() {
+            // The timer is the SYN-ACK's.
+            return;
+        }
         let outstanding = self.snd.nxt != self.snd.una;
         let (rtt, shut_out) = (self.rtt, self.shut_out());
         let Some(x) = &mut self.xfer else { return };

@@ -20,7 +20,7 @@ impl Tcb {
         let x = self.xfer.as_ref()?;
         let resend = x.rto_at.min(x.pto_at).min(x.reo_at);
         if resend != Instant::FAR {
-            let idle = self.snd.nxt == self.snd.una;
+            let idle = self.snd.nxt == self.snd.una && self.pending().is_none();
             let kind = if idle && x.rto_at == resend {
                 Timer::Probe
             } else {

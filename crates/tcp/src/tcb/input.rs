@@ -132,8 +132,18 @@ impl Tcb {
         }
     }
 
-    /// SYN_RECV (simultaneous open only) and every later state: RFC 9293 3.10.7.4.
+    /// SYN_RECV (Fast Open and simultaneous open only) and every later state: RFC 9293 3.10.7.4.
     fn input_synchronized(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+        if self.pending().is_some() {
+            if let Some(fx) = self.input_pending(cx, seg) {
+                return fx;
+            }
+            if seg.end() == seg.seq {
+                cx.mib.inc(Counter::TcpPureAcks);
+            }
+            let fx = self.pending_acked(cx, seg);
+            return self.input_acceptable(cx, seg, fx);
+        }
         if !self.acceptable(cx, seg) {
             return Effects::NONE;
         }
@@ -173,6 +183,12 @@ impl Tcb {
         if !seg.ack.before(self.snd.una) && !seg.ack.after(self.snd.nxt) {
             self.count_prediction(cx, seg);
         }
+        self.input_acceptable(cx, seg, fx)
+    }
+
+    /// Acknowledgment, payload and FIN of an acceptable segment; `fx` is what it meant so far.
+    fn input_acceptable(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>, fx: Effects) -> Effects {
+        let mut fx = fx;
         let Some(acked) = self.input_ack(cx, seg) else {
             return fx;
         };
@@ -337,7 +353,7 @@ impl Tcb {
     }
 
     /// The peer, or ICMP in SYN_SENT's stead, ended the connection (Linux `tcp_reset`).
-    fn reset(&mut self, cx: &mut Ctx<'_>) -> Effects {
+    pub(super) fn reset(&mut self, cx: &mut Ctx<'_>) -> Effects {
         cx.drops.record(DropReason::TcpReset);
         let error = match self.state {
             TcpState::SynSent => SoError::Refused,

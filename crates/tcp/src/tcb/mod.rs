@@ -9,6 +9,7 @@ mod ack;
 mod diag;
 mod ecn;
 mod error;
+mod fast_open;
 mod input;
 mod output;
 mod probe;
@@ -34,6 +35,7 @@ use hearken_wire::options::Options;
 
 pub use diag::Timer;
 pub use error::SoError;
+pub use fast_open::{FastOpen, Pending};
 pub use output::Output;
 pub use user::SendRoom;
 pub use window::initial_window;
@@ -119,6 +121,8 @@ impl Effects {
     pub const FIN_WAIT2: Self = Self(64);
     /// The connection was given up: tell the peer by a reset.
     pub const RESET_OUT: Self = Self(128);
+    /// The SYN-ACK of a Fast Open child is acknowledged: its place in the listener's queue is free.
+    pub const FAST_OPEN: Self = Self(256);
 
     /// Whether all of `e` are set.
     pub const fn has(self, e: Self) -> bool {
@@ -238,6 +242,7 @@ pub struct Transfer {
     /// A tail loss probe is out, or is to be sent.
     pub(crate) probed: bool,
     pub(crate) probe_tail: bool,
+    pub(crate) fast_open: Option<Box<FastOpen>>,
 }
 
 impl Transfer {
@@ -431,6 +436,12 @@ impl Tcb {
     /// A passive open whose handshake `seg` completes: the child of `req` (Linux `tcp_create_openreq_child`). The
     /// payload and FIN of `seg` are still to be given to [`Tcb::input`].
     pub fn accept<F: Family>(cx: &mut Ctx<'_>, req: &RequestSock<F>, seg: &Segment<'_>) -> Self {
+        let t = Self::child(cx, req, seg);
+        cx.mib.inc(Counter::TcpCurrEstab);
+        t
+    }
+
+    fn child<F: Family>(cx: &mut Ctx<'_>, req: &RequestSock<F>, seg: &Segment<'_>) -> Self {
         let mut t = Self::new(TcpState::Established, req.iface);
         t.told = TcpState::SynRecv;
         let una = req.snt_isn + 1;
@@ -466,7 +477,6 @@ impl Tcb {
                 .sample(((cx.now.0 / 1000) as u32).wrapping_sub(req.sent_us));
         }
         cx.mib.inc(Counter::TcpPassiveOpens);
-        cx.mib.inc(Counter::TcpCurrEstab);
         t
     }
 
@@ -523,6 +533,7 @@ impl Tcb {
                 probe: false,
                 probed: false,
                 probe_tail: false,
+                fast_open: None,
             })
         })
     }

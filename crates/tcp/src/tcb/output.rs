@@ -37,12 +37,17 @@ impl Tcb {
         match self.state {
             // What was to be sent is forgotten with the rest.
             TcpState::Close => return None,
-            TcpState::SynSent | TcpState::SynRecv => {
+            TcpState::SynSent | TcpState::SynRecv if self.pending().is_none() => {
                 if self.has(Self::SYN_NOW) {
                     return Some(self.output_syn(cx));
                 }
             }
             _ => {
+                if self.has(Self::SYN_NOW)
+                    && let Some(out) = self.output_pending(cx)
+                {
+                    return Some(out);
+                }
                 let out = self.output_data(cx, room);
                 if out.is_some() {
                     return out;
@@ -106,7 +111,7 @@ impl Tcb {
         }
     }
 
-    fn timestamps(&self, cx: &Ctx<'_>) -> Option<(u32, u32)> {
+    pub(super) fn timestamps(&self, cx: &Ctx<'_>) -> Option<(u32, u32)> {
         self.has(Self::TSTAMP_OK)
             .then(|| (cx.now.millis32().wrapping_add(self.ts_off), self.ts_recent))
     }
@@ -114,8 +119,15 @@ impl Tcb {
     /// Bytes written and not sent, and whether a FIN waits behind them.
     fn waiting(&self) -> (u32, bool) {
         let queued = self.xfer.as_ref().map_or(0, |x| x.send.len() as u32);
-        let fin = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT);
-        (queued.saturating_sub(self.snd.nxt - self.snd.una), fin)
+        (
+            queued.saturating_sub(self.snd.nxt - self.snd.una),
+            self.fin_waits(),
+        )
+    }
+
+    /// A FIN is to be sent; not in SYN_RECV, where only data may leave before the handshake is over.
+    fn fin_waits(&self) -> bool {
+        self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT) && self.state != TcpState::SynRecv
     }
 
     /// Whether something waits although nothing is outstanding, and the peer's window has no room for its next segment.
@@ -219,7 +231,7 @@ impl Tcb {
             .is_some_and(|x| core::mem::take(&mut x.probe_tail));
         let next = self.snd.nxt;
         let sent = next - una;
-        let fin_pending = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_SENT);
+        let fin_pending = self.fin_waits();
         let unsent = queued.saturating_sub(sent);
         if probe && (unsent == 0 && !fin_pending || (una + self.snd.wnd).distance(next) < mss) {
             let (seq, len) = self.tail();
@@ -279,7 +291,7 @@ impl Tcb {
         unsent: u32,
     ) -> Output {
         let mss = self.send_mss();
-        let idle = self.snd.nxt == self.snd.una;
+        let idle = self.snd.nxt == self.snd.una && self.pending().is_none();
         let offset = (seq - self.snd.una) as usize;
         let end = seq + len + u32::from(fin);
         self.snd.nxt = end;

@@ -50,7 +50,9 @@ impl Tcb {
             self.on_probe(cx);
         }
         if self.xfer.as_ref().is_some_and(|x| x.rto_at <= cx.now) {
-            fx |= if self.snd.nxt == self.snd.una {
+            fx |= if self.pending().is_some() {
+                self.on_syn_ack_timer(cx)
+            } else if self.snd.nxt == self.snd.una {
                 self.on_persist(cx)
             } else {
                 self.on_rto(cx)
@@ -96,7 +98,7 @@ impl Tcb {
     }
 
     /// Gives up; an ICMP error that came meanwhile says more than that time ran out (Linux `tcp_write_err`).
-    fn timed_out(&mut self, cx: &mut Ctx<'_>) -> Effects {
+    pub(super) fn timed_out(&mut self, cx: &mut Ctx<'_>) -> Effects {
         cx.mib.inc(Counter::TcpAbortOnTimeout);
         if matches!(self.state, TcpState::SynSent | TcpState::SynRecv) {
             cx.mib.inc(Counter::TcpAttemptFails);

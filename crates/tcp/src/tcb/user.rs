@@ -47,7 +47,9 @@ impl Tcb {
         if self.has(Self::SND_SHUT) {
             return SendRoom::Shut;
         }
-        if !matches!(self.state, TcpState::Established | TcpState::CloseWait) {
+        if !matches!(self.state, TcpState::Established | TcpState::CloseWait)
+            && self.pending().is_none()
+        {
             return if self.state == TcpState::Close {
                 SendRoom::Shut
             } else {
@@ -178,6 +180,12 @@ impl Tcb {
                 self.abort(cx)
             }
             TcpState::FinWait2 => (false, Effects::FIN_WAIT2),
+            TcpState::SynRecv if self.pending().is_some() => {
+                // Unlike shutdown()'s, this FIN does not wait for the ACK (docs/linux/fast-open-child.md).
+                self.flags |= Self::FIN_QUEUED;
+                self.set_state(cx, TcpState::FinWait1);
+                (false, Effects::NONE)
+            }
             _ => {
                 self.shutdown_write(cx);
                 (false, Effects::NONE)
