@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use hearken_run::options::{LinkOpts, Publish, Sysctl as Setting};
 
-use crate::values::Seed;
+use crate::values::{Seed, Size};
 
 /// What `hearken` alone prints: the three things that one does first.
 pub(crate) const FIRST: &str = "\
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Ss(Ss),
     /// Show the counters of your runs, as nstat does
     Nstat(Nstat),
+    /// Capture the packets of a run that works, each dropped one with the reason as its comment
+    Pcap(Pcap),
     /// Look on while a run works: calls, drops with their reasons, changes of state, retransmissions
     Trace(Trace),
     /// Name the sysctls that `run --sysctl` takes, with bounds and defaults
@@ -129,7 +131,7 @@ pub(crate) struct Run {
     /// Seed of all randomness in the stack, up to 64 hexadecimal digits [default: from the system]
     #[arg(long, value_name = "HEX", help_heading = "Stack")]
     pub(crate) seed: Option<Seed>,
-    /// Write every packet of the link to a pcap file
+    /// Write every packet of the link to a pcap file; to pcapng, with the reasons of drops, if FILE ends in .pcapng
     #[arg(long, value_name = "FILE", help_heading = "Watching")]
     pub(crate) pcap: Option<PathBuf>,
     /// Print one tree per socket call, with the values it took, to stderr
@@ -209,6 +211,51 @@ pub(crate) struct Ss {
     /// [state S | exclude S]... [EXPRESSION], see below
     #[arg(value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
+}
+
+const PCAP_EXAMPLES: &str = "\
+Examples:
+  hearken pcap 4711 out.pcapng                   until the run ends or Ctrl-C; then: wireshark out.pcapng
+  hearken pcap 4711 - | tcpdump -nr -            as they come
+  hearken pcap 4711 - | tshark -r - -Y frame.comment -T fields -e frame.number -e frame.comment
+                                                 only what was dropped, with Linux's name of the reason
+  hearken pcap 4711 out.pcapng --seconds 10 --size 100M
+
+PID is the process id of `hearken run`, which `hearken ss` shows too. The file is pcapng: interfaces lo and eth0 of the
+program's network, link type RAW, nanoseconds. A packet that was dropped has a comment such as \"dropped:
+TCP_LISTEN_OVERFLOW\", one that `run --link loss=` took \"lost on the link\". The file is written by this command, with
+your rights, and ends behind a whole packet however the capture ends.
+
+The run never waits for the capture: packets that a slow reader has no room for are counted, and the file says how many.
+Exit status: 0 the run ended, Ctrl-C, or a limit was reached; 1 no such run, or FILE cannot be written; 2 wrong usage.
+";
+
+#[derive(Debug, Args)]
+#[command(after_help = PCAP_EXAMPLES)]
+pub(crate) struct Pcap {
+    /// Process id of the `hearken run`
+    #[arg(value_name = "PID")]
+    pub(crate) run: u32,
+    /// Where to; - is stdout
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// End after so many seconds
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: Option<u64>,
+    /// End after so many packets
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) packets: Option<u64>,
+    /// End before FILE is larger than this: 500K, 10M, 1G
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(crate) size: Option<Size>,
+    /// Keep so many bytes of each packet; 0 for all
+    #[arg(
+        long,
+        value_name = "BYTES",
+        help_heading = "Limits",
+        default_value_t = 0
+    )]
+    pub(crate) snaplen: u32,
 }
 
 const TRACE_EXAMPLES: &str = "\

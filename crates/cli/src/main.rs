@@ -4,7 +4,9 @@
 mod args;
 mod demo;
 mod doctor;
+mod follow;
 mod nstat;
+mod pcap;
 mod ss;
 mod stack;
 mod sysctl;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => finish(demo::demo(&demo)),
         Command::DemoServer(server) => finish(demo::serve(server.port, server.bytes)),
         Command::Ss(options) => finish(ss::show(&options)),
+        Command::Pcap(options) => finish(pcap::pcap(&options)),
         Command::Trace(options) => finish(trace::trace(&options)),
         Command::Nstat(options) => finish(show_counters(&options)),
         Command::Sysctl(options) => finish(sysctl::describe(&options)),

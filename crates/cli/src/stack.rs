@@ -1,8 +1,6 @@
 //! Asking the runs of this user, and starting one.
 
-use std::io::BufReader;
 use std::net::SocketAddr;
-use std::os::unix::net::UnixStream;
 
 use hearken_run::control::{self, Answer, Get, Request, Row};
 use hearken_run::options::Options;
@@ -54,18 +52,6 @@ pub(crate) fn the_run(run: Option<u32>) -> Result<u32, Failure> {
             )
             .into())
         }
-    }
-}
-
-/// Asks one run and stays on the line.
-pub(crate) fn follow(pid: u32, request: &Request) -> Result<BufReader<UnixStream>, Failure> {
-    match control::follow(&control::socket_of(pid), request) {
-        Ok((Answer { error: Some(e), .. }, _)) => Err(e.into()),
-        Ok((_, stream)) => Ok(stream),
-        Err(e) if control::has_ended(&e) => {
-            Err(format!("no run of yours has process id {pid}").into())
-        }
-        Err(e) => Err(format!("asking run {pid}: {e}").into()),
     }
 }
 

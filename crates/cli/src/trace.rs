@@ -1,40 +1,40 @@
 //! `hearken trace`: prints what a run tells while it works.
 
-use std::io::BufRead;
-
 use hearken_run::control::{Request, Trace};
 use hearken_run::event::{Event, Line};
 
+use crate::follow::Stream;
 use crate::{Failure, args, print_on, stack};
 
-/// Follows a run until it ends, its reader goes, or `--count` is reached.
+/// Follows a run until it ends, its reader goes, Ctrl-C, or `--count` is reached.
 pub(crate) fn trace(options: &args::Trace) -> Result<(), Failure> {
     let pid = stack::the_run(options.run)?;
-    let stream = stack::follow(pid, &Request::Trace(wanted(options)))?;
+    let mut stream = Stream::open(pid, &Request::Trace(wanted(options)), None)?;
     let mut began = None;
     let mut left = options.count.unwrap_or(u64::MAX);
-    for text in stream.lines() {
-        // A reset at the end is the run's own end too.
-        let Ok(text) = text else { break };
-        let line: Line = serde_json::from_str(&text)
-            .map_err(|e| format!("run {pid} sent what this version does not know: {e}"))?;
-        let shown = if options.json {
-            format!("{text}\n")
-        } else {
-            let began = *began.get_or_insert(line.time_ns);
-            shown(line.time_ns.saturating_sub(began), &line.event)
-        };
-        if !print_on(&shown)? {
-            return Ok(());
+    loop {
+        while let Some(end) = stream.bytes.iter().position(|b| *b == b'\n') {
+            let text: Vec<u8> = stream.bytes.drain(..=end).collect();
+            let line: Line = serde_json::from_slice(&text)
+                .map_err(|e| format!("run {pid} sent what this version does not know: {e}"))?;
+            let shown = if options.json {
+                String::from_utf8_lossy(&text).into_owned()
+            } else {
+                let began = *began.get_or_insert(line.time_ns);
+                shown(line.time_ns.saturating_sub(began), &line.event)
+            };
+            if !print_on(&shown)? {
+                return Ok(());
+            }
+            left -= u64::from(!matches!(line.event, Event::Lost { .. }));
+            if left == 0 {
+                return Ok(());
+            }
         }
-        if !matches!(line.event, Event::Lost { .. }) {
-            left -= 1;
-        }
-        if left == 0 {
+        if !stream.more()? {
             return Ok(());
         }
     }
-    Ok(())
 }
 
 fn wanted(options: &args::Trace) -> Trace {

@@ -42,6 +42,7 @@ fn help_names_every_command_and_hides_the_demo_server() {
         "run",
         "ss",
         "nstat",
+        "pcap",
         "trace",
         "sysctl",
         "doctor",

@@ -36,6 +36,16 @@ pub enum Request {
     /// Events as they come, until the asker hangs up: behind the answer one line of JSON each
     /// ([`crate::event::Line`]).
     Trace(Trace),
+    /// Packets as they come and go, until the asker hangs up: behind the answer a pcapng file.
+    Capture(Capture),
+}
+
+/// What is to be captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Capture {
+    /// Bytes of each packet; 0 for all.
+    #[serde(default)]
+    pub snaplen: u32,
 }
 
 /// Which events are wanted.

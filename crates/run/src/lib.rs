@@ -8,6 +8,7 @@
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("hearken run knows only the x86-64 system call numbers so far");
 
+mod capture;
 pub mod control;
 pub mod doctor;
 pub mod enter;

@@ -6,8 +6,10 @@
 use std::sync::{Arc, Mutex};
 
 use hearken_abi::DropReason;
+use hearken_device::link::TapFrame;
 use hearken_inet::{HookMask, Hooks, IfaceId, Retransmit, SeenFrame, StateChange, Step};
 
+use crate::capture::{self, Capture};
 use crate::event::Packet;
 use crate::packet;
 
@@ -42,6 +44,11 @@ struct Seen {
     wanted: HookMask,
     told: Vec<Told>,
     lost: u64,
+    /// By a number of their own.
+    captures: Vec<(u64, Capture)>,
+    next: u64,
+    /// From the stack's clock to nanoseconds since 1970.
+    wall: u64,
 }
 
 impl Seen {
@@ -68,6 +75,58 @@ impl Watch {
             .lock()
             .map(|mut seen| f(&mut seen))
             .unwrap_or_default()
+    }
+
+    /// How far the stack's clock is from the time of day.
+    pub(crate) fn set_wall(&self, wall: u64) {
+        self.with(|seen| seen.wall = wall);
+    }
+
+    /// Begins a capture.
+    pub(crate) fn capture(&self, capture: Capture) -> u64 {
+        self.with(|seen| {
+            seen.next += 1;
+            seen.captures.push((seen.next, capture));
+            seen.next
+        })
+    }
+
+    /// Ends a capture.
+    pub(crate) fn end_capture(&self, id: u64) {
+        self.with(|seen| seen.captures.retain(|(i, _)| *i != id));
+    }
+
+    /// Whether packets are captured.
+    pub(crate) fn captures(&self) -> bool {
+        self.with(|seen| !seen.captures.is_empty())
+    }
+
+    /// Moves what a capture holds to the end of `out`.
+    pub(crate) fn fetch(&self, id: u64, out: &mut Vec<u8>) {
+        self.with(|seen| {
+            if let Some((_, c)) = seen.captures.iter_mut().find(|(i, _)| *i == id) {
+                c.fetch(out);
+            }
+        });
+    }
+
+    /// So many bytes that were fetched have not been taken yet.
+    pub(crate) fn held(&self, id: u64, bytes: usize) {
+        self.with(|seen| {
+            if let Some((_, c)) = seen.captures.iter_mut().find(|(i, _)| *i == id) {
+                c.held = bytes;
+            }
+        });
+    }
+
+    /// A packet on the link.
+    pub(crate) fn tapped(&self, f: &TapFrame<'_>) {
+        self.with(|seen| {
+            let time = f.time.0.wrapping_add(seen.wall);
+            for (_, c) in &mut seen.captures {
+                c.sent(time, f);
+            }
+        });
     }
 
     /// What is to be told from now on.
@@ -120,6 +179,12 @@ impl Hooks for Watch {
             {
                 let packet = packet::describe(f.frame.head, f.frame.body);
                 seen.note(Told::Drop(reason, f.iface, packet));
+            }
+            if capture::is_captured(f.iface) {
+                let time = f.now.0.wrapping_add(seen.wall);
+                for (_, c) in &mut seen.captures {
+                    c.seen(time, f);
+                }
             }
         });
     }

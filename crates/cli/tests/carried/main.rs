@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod basics;
+mod capture;
 mod common;
 mod demo;
 mod differences;

@@ -75,7 +75,7 @@ impl Supervisor {
             let Ok(request) = serde_json::from_slice::<Request>(&asker.request[..end]) else {
                 return false;
             };
-            if let Request::Trace(_) = request {
+            if let Request::Trace(_) | Request::Capture(_) = request {
                 if let Some(asker) = self.askers.remove(key) {
                     self.follow(asker.stream, &request);
                 }
@@ -135,7 +135,7 @@ impl Supervisor {
                 }
             }
             // Whoever asks for these stays: `follow.rs`.
-            Request::Trace(_) => {}
+            Request::Trace(_) | Request::Capture(_) => {}
         }
         answer
     }

@@ -13,6 +13,7 @@ use rustix::event::epoll::{self, EventFlags};
 use super::slab::{Key, Slab};
 use super::stack::Stack;
 use super::{Source, Supervisor};
+use crate::capture::Capture;
 use crate::control::{Answer, Request, Trace};
 use crate::event::{Event, Line};
 use crate::trace;
@@ -33,6 +34,8 @@ struct Follower {
     lost: u64,
     /// It is watched for room.
     blocked: bool,
+    /// The capture that it is sent.
+    capture: Option<u64>,
 }
 
 /// All of them.
@@ -153,10 +156,16 @@ impl Supervisor {
             sent: 0,
             lost: 0,
             blocked: false,
+            capture: None,
         };
         if full {
             follower.flush();
             return;
+        }
+        if let Request::Capture(c) = request {
+            let capture = Capture::to_stream(&self.stack.iface_names(), c.snaplen);
+            // Writing to memory does not fail.
+            follower.capture = capture.ok().map(|c| self.watch.capture(c));
         }
         let key = self.followers.all.insert(follower);
         let watched = self.followers.all.get(key).is_some_and(|f| {
@@ -164,8 +173,7 @@ impl Supervisor {
             epoll::modify(&self.epoll, &f.stream, data, EventFlags::RDHUP).is_ok()
         });
         if !watched {
-            self.followers.all.remove(key);
-            return;
+            return self.unfollow(key);
         }
         self.set_watch();
         self.flush_follower(key);
@@ -181,28 +189,33 @@ impl Supervisor {
     }
 
     fn unfollow(&mut self, key: Key) {
-        if self.followers.all.remove(key).is_some() {
+        if let Some(f) = self.followers.all.remove(key) {
+            if let Some(capture) = f.capture {
+                self.watch.end_capture(capture);
+            }
             self.set_watch();
         }
     }
 
     /// The stack tells what is wanted, and nothing when nobody wants anything.
     pub(super) fn set_watch(&mut self) {
-        let wants = self.followers.wants();
+        let captures = self.watch.captures();
+        let mut wants = self.followers.wants();
+        if captures {
+            wants = wants.with(HookMask::FRAMES);
+        }
         self.watch.want(wants);
         let watch = (wants != HookMask::default()).then_some(&self.watch);
         self.stack.set_watch(watch);
+        self.stack.set_tap(captures.then_some(&self.watch));
     }
 
     /// Passes on what happened since the last time.
     pub(super) fn tell_followers(&mut self) {
-        if self.followers.wants() == HookMask::default() {
+        if self.followers.all.len() == 0 && !self.followers.stderr {
             return;
         }
         let (told, lost) = self.watch.take();
-        if told.is_empty() && lost == 0 {
-            return;
-        }
         let time_ns = self.stack.wall_time();
         for (kind, event) in in_words(&self.stack, &told) {
             if self.followers.stderr && kind == HookMask::TRACE {
@@ -229,10 +242,16 @@ impl Supervisor {
         let Some(f) = self.followers.all.get_mut(key) else {
             return;
         };
+        if let Some(capture) = f.capture {
+            self.watch.fetch(capture, &mut f.out);
+        }
         // The last of a flood may have been lost: that is told without waiting for something new.
         let time_ns = self.stack.wall_time();
         if !f.flush() || f.tell_lost(time_ns) && !f.flush() {
             return self.unfollow(key);
+        }
+        if let Some(capture) = f.capture {
+            self.watch.held(capture, f.out.len() - f.sent);
         }
         let blocked = !f.out.is_empty();
         if blocked != f.blocked {

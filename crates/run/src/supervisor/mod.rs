@@ -89,7 +89,7 @@ impl Supervisor {
         stack: Stack,
         host: Host,
         control: Option<control::Server>,
-        trace: bool,
+        (watch, trace): (Watch, bool),
         stats: Option<stats::KernelCounters>,
     ) -> io::Result<Self> {
         let listener = Listener(child.listener.0.try_clone()?);
@@ -135,7 +135,7 @@ impl Supervisor {
             control,
             askers: Slab::new(),
             retries: Vec::new(),
-            watch: Watch::default(),
+            watch,
             followers: follow::Followers::new(trace),
             stats,
             moved: 0,

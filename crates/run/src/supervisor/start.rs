@@ -8,6 +8,7 @@ use crate::control;
 use crate::exit::{self, Signals};
 use crate::launch;
 use crate::options::Options;
+use crate::watch::Watch;
 
 /// Runs a program until its last descendant has gone; gives the exit status: the program's own, 125
 /// if Hearken failed, 126 or 127 if the program could not be started, 128 + n for signal n.
@@ -25,7 +26,8 @@ pub fn run(options: &Options) -> u8 {
 
 fn try_run(options: &Options) -> Result<u8, Box<dyn std::error::Error>> {
     // What can be refused is refused before the program begins.
-    let stack = Stack::new(options)?;
+    let watch = Watch::default();
+    let stack = Stack::new(options, &watch)?;
     let host = Host::new(listen(&options.publish)?);
     let signals = Signals::take()?;
     let child = launch::launch(&launch::Options {
@@ -53,5 +55,14 @@ fn try_run(options: &Options) -> Result<u8, Box<dyn std::error::Error>> {
     } else {
         None
     };
-    Ok(Supervisor::new(child, signals, stack, host, control, options.trace, stats)?.run()?)
+    Ok(Supervisor::new(
+        child,
+        signals,
+        stack,
+        host,
+        control,
+        (watch, options.trace),
+        stats,
+    )?
+    .run()?)
 }

@@ -3,15 +3,18 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hearken_device::link::{Link, LinkConfig, Side, TapFrame};
+use hearken_device::link::{Link, LinkConfig, Side, Tap, TapFrame};
 use hearken_device::pcap;
 use hearken_gateway::Gateway;
 use hearken_inet::{Config, IfaceId, Instant, Net, Progress, Sysctls};
 use hearken_syscall::Machine;
 
 use super::Stack;
+use crate::capture::Capture;
 use crate::options::Options;
 use crate::supervisor::host::address;
 use crate::watch::Watch;
@@ -27,7 +30,14 @@ const TURNS: usize = 64;
 pub(crate) struct Topology {
     link: Link,
     eth: IfaceId,
+    pcap: Option<Classic>,
 }
+
+/// `--pcap` into the old format: every packet when it is sent.
+type Classic = Arc<Mutex<pcap::Writer<BufWriter<File>>>>;
+
+/// The program's interfaces, in the order of their numbers.
+const IFACES: [&str; 2] = ["lo", "eth0"];
 
 /// The monotonic clock, in the stack's own unit.
 pub(crate) fn clock() -> Instant {
@@ -52,7 +62,7 @@ fn random_seed() -> io::Result<[u8; 32]> {
 
 impl Stack {
     /// The whole network of a run.
-    pub(crate) fn new(options: &Options) -> Result<Self, String> {
+    pub(crate) fn new(options: &Options, watch: &Watch) -> Result<Self, String> {
         let now = clock();
         let seed = match options.seed {
             Some(seed) => seed,
@@ -87,12 +97,16 @@ impl Stack {
             .net_mut()
             .sysctl_set("net.ipv4.tcp_syn_linear_timeouts", "0")
             .map_err(|e| format!("the gate's sysctls: {}", why(e)))?;
-        let link = link(options, &seed)?;
+        let mut link = link(options, &seed);
+        watch.set_wall(wall_offset());
+        let pcap = options.pcap.as_deref();
+        let pcap = pcap.map_or(Ok(None), |path| capture_to(path, watch))?;
+        link.set_tap(tap(pcap.as_ref(), None));
         Ok(Stack {
             machine,
             gateway,
             prog,
-            topology: Topology { link, eth },
+            topology: Topology { link, eth, pcap },
             now,
             ready: Vec::new(),
             tickets: Vec::new(),
@@ -109,6 +123,17 @@ impl Stack {
     /// The time of this turn of the loop, in nanoseconds since 1970.
     pub(crate) fn wall_time(&self) -> u64 {
         self.now.0.wrapping_add(wall_offset())
+    }
+
+    /// Lets `watch` see what is sent on the link, or nobody.
+    pub(crate) fn set_tap(&mut self, watch: Option<&Watch>) {
+        let Topology { link, pcap, .. } = &mut self.topology;
+        link.set_tap(tap(pcap.as_ref(), watch));
+    }
+
+    /// The names of the program's interfaces, in the order of their numbers.
+    pub(crate) fn iface_names(&self) -> [&'static str; 2] {
+        IFACES
     }
 
     /// The name of one of the program's interfaces.
@@ -147,7 +172,7 @@ impl Stack {
     /// Both ends send once, and get what has arrived.
     fn turn(&mut self) -> bool {
         let now = self.now;
-        let Topology { link, eth } = &mut self.topology;
+        let Topology { link, eth, .. } = &mut self.topology;
         let mut busy = self.machine.settle(now, TURNS);
         let sent =
             self.machine
@@ -191,31 +216,49 @@ pub(super) fn why(e: hearken_inet::SysctlError) -> &'static str {
     }
 }
 
-fn link(options: &Options, seed: &[u8; 32]) -> Result<Link, String> {
-    let mut link = Link::new(LinkConfig {
+fn link(options: &Options, seed: &[u8; 32]) -> Link {
+    Link::new(LinkConfig {
         mtu: MTU,
         loss: options.link.loss,
         delay: options.link.delay,
         seed: u64::from_le_bytes([
             seed[8], seed[9], seed[10], seed[11], seed[12], seed[13], seed[14], seed[15],
         ]),
-    });
-    if let Some(path) = &options.pcap {
-        let fail = |e: io::Error| format!("cannot write {}: {e}", path.display());
-        let file = File::create(path).map_err(fail)?;
-        // Every segment by itself, as it would be on a wire.
-        let mut out = pcap::Writer::new(BufWriter::new(file), true).map_err(fail)?;
-        let offset = wall_offset();
-        link.set_tap(Some(Box::new(move |frame: &TapFrame<'_>| {
+    })
+}
+
+/// `--pcap`: by the file's name, a pcapng of the program's interfaces or a pcap of the link.
+fn capture_to(path: &Path, watch: &Watch) -> Result<Option<Classic>, String> {
+    let fail = |e: io::Error| format!("cannot write {}: {e}", path.display());
+    let file = File::create(path).map_err(fail)?;
+    if path.extension().is_some_and(|x| x == "pcapng") {
+        watch.capture(Capture::to_file(file, &IFACES).map_err(fail)?);
+        return Ok(None);
+    }
+    // Every segment by itself, as it would be on a wire.
+    let out = pcap::Writer::new(BufWriter::new(file), true).map_err(fail)?;
+    Ok(Some(Arc::new(Mutex::new(out))))
+}
+
+/// What sees the packets on the link; none if nobody wants to.
+fn tap(pcap: Option<&Classic>, watch: Option<&Watch>) -> Option<Tap> {
+    if pcap.is_none() && watch.is_none() {
+        return None;
+    }
+    let (pcap, watch, offset) = (pcap.cloned(), watch.cloned(), wall_offset());
+    Some(Box::new(move |frame: &TapFrame<'_>| {
+        if let Some(mut out) = pcap.as_ref().and_then(|p| p.lock().ok()) {
             // A full disk must not stop the program; the capture ends there.
             let _ = out.write(
                 frame.time.0.wrapping_add(offset),
                 frame.packet,
                 frame.gso_size,
             );
-        })));
-    }
-    Ok(link)
+        }
+        if let Some(watch) = &watch {
+            watch.tapped(frame);
+        }
+    }))
 }
 
 /// From the monotonic clock to the time of day.
