@@ -40,37 +40,72 @@ fn run_one(path: &Path, on: System) -> Outcome {
     run(&script, on, &options)
 }
 
-/// Runs all, and tells of every one that fails.
-fn run_all(on: System) {
-    let mut failed = Vec::new();
-    for path in scripts() {
-        let outcome = run_one(&path, on);
-        let name = path.file_name().expect("a name").to_string_lossy();
-        match outcome.verdict {
-            Verdict::Pass => {}
-            Verdict::Skip(why) if on == System::Linux && std::env::var("CI").is_err() => {
-                eprintln!("NOT RUN: {name}: {why}");
-            }
-            Verdict::Skip(why) => failed.push(format!("{name} was not run: {why}")),
-            Verdict::Fail(failure) => failed.push(format!(
-                "{name}:{}: {}\n  expected {}\n  actual   {}\n{}",
-                failure.span.line,
-                failure.headline,
-                failure.expected,
-                failure.actual,
-                failure.trace.join("\n")
-            )),
+/// Scripts that Linux passes and ours does not yet, and why; one that passes must leave the list.
+const DIFFERS: &[(&str, &str)] = &[
+    ("keepalive.pkt", "there is no keepalive timer yet"),
+    ("pmtu.pkt", "path MTU discovery does not change the segments yet"),
+    ("urgent.pkt", "there is no urgent data yet"),
+];
+
+/// `None` if the script did as it should.
+fn complaint(path: &Path, on: System) -> Option<String> {
+    let name = path.file_name().expect("a name").to_string_lossy();
+    let differs = DIFFERS.iter().find(|(script, _)| *script == name);
+    let differs = differs.filter(|_| on == System::Hearken);
+    match (run_one(path, on).verdict, differs) {
+        (Verdict::Pass, None) | (Verdict::Fail(_), Some(_)) => None,
+        (Verdict::Pass, Some((_, why))) => Some(format!("{name} no longer differs; was: {why}")),
+        (Verdict::Skip(why), _) if on == System::Linux && !in_ci() => {
+            eprintln!("NOT RUN: {name}: {why}");
+            None
         }
+        (Verdict::Skip(why), _) => Some(format!("{name} was not run: {why}")),
+        (Verdict::Fail(failure), None) => Some(format!(
+            "{name}:{}: {}\n  expected {}\n  actual   {}\n{}",
+            failure.span.line,
+            failure.headline,
+            failure.expected,
+            failure.actual,
+            failure.trace.join("\n")
+        )),
     }
+}
+
+fn in_ci() -> bool {
+    let is = |name, value: &str| std::env::var(name).is_ok_and(|v| v == value);
+    is("CI", "true") || is("HEARKEN_CI", "1")
+}
+
+/// Tells of every script that fails.
+fn all_good(complaints: impl Iterator<Item = Option<String>>) {
+    let failed: Vec<String> = complaints.flatten().collect();
     assert!(failed.is_empty(), "\n{}", failed.join("\n\n"));
 }
 
 #[test]
 fn scripts_pass_on_hearken() {
-    run_all(System::Hearken);
+    all_good(scripts().iter().map(|path| complaint(path, System::Hearken)));
 }
 
+/// Real time: the scripts wait side by side. One that fails is tried again alone, for a busy machine is late.
 #[test]
 fn scripts_pass_on_linux() {
-    run_all(System::Linux);
+    let scripts = scripts();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let again = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while let Some(path) =
+                    scripts.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                {
+                    if complaint(path, System::Linux).is_some() {
+                        again.lock().expect("no thread panicked").push(path);
+                    }
+                }
+            });
+        }
+    });
+    let again = again.into_inner().expect("no thread panicked");
+    all_good(again.into_iter().map(|path| complaint(path, System::Linux)));
 }
