@@ -43,7 +43,10 @@ fn run_one(path: &Path, on: System) -> Outcome {
 /// Scripts that Linux passes and ours does not yet, and why; one that passes must leave the list.
 const DIFFERS: &[(&str, &str)] = &[
     ("keepalive.pkt", "there is no keepalive timer yet"),
-    ("pmtu.pkt", "path MTU discovery does not change the segments yet"),
+    (
+        "pmtu.pkt",
+        "path MTU discovery does not change the segments yet",
+    ),
     ("urgent.pkt", "there is no urgent data yet"),
 ];
 
@@ -84,7 +87,11 @@ fn all_good(complaints: impl Iterator<Item = Option<String>>) {
 
 #[test]
 fn scripts_pass_on_hearken() {
-    all_good(scripts().iter().map(|path| complaint(path, System::Hearken)));
+    all_good(
+        scripts()
+            .iter()
+            .map(|path| complaint(path, System::Hearken)),
+    );
 }
 
 /// Real time: the scripts wait side by side. One that fails is tried again alone, for a busy machine is late.

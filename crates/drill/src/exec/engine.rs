@@ -9,7 +9,7 @@ mod outside;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use hearken_twin::System;
+use hearken_twin::{Counters, System};
 
 use super::conn::Connection;
 use super::fds::Descriptors;
@@ -18,6 +18,7 @@ use super::time::{JIFFIES, Last, Window};
 use super::trace::Trace;
 use super::world::World;
 use crate::ast::{Direction, Event, EventKind, Script};
+use crate::code::Variables;
 use crate::outcome::{Failure, Verdict};
 use crate::span::Span;
 use calling::Pending;
@@ -71,6 +72,10 @@ pub(crate) struct Engine<'a> {
     /// What the system sent and no peer would take, and why.
     malformed: Vec<(Duration, String)>,
     pending: Vec<Pending>,
+    /// What the script's code remembers from block to block.
+    variables: Variables,
+    /// What counters are counted from.
+    counted_from: Counters,
     trace: Trace,
     notes: Vec<String>,
     output: Vec<String>,
@@ -98,6 +103,8 @@ impl<'a> Engine<'a> {
             queue: VecDeque::new(),
             malformed: Vec::new(),
             pending: Vec::new(),
+            variables: Variables::new(),
+            counted_from: Counters::default(),
             trace: Trace::default(),
             notes: Vec::new(),
             output: Vec::new(),
@@ -135,6 +142,7 @@ impl<'a> Engine<'a> {
         for command in &self.script.init {
             self.command(command)?;
         }
+        self.counted_from = self.system.counters();
         self.zero = self.system.now();
         for event in &self.script.events {
             self.event(event)?;

@@ -46,6 +46,11 @@ impl Descriptors {
         self.0.remove(&script);
     }
 
+    /// The live ones.
+    pub(crate) fn all(&self) -> Vec<Fd> {
+        self.0.values().map(|open| open.live).collect()
+    }
+
     /// The script's number for a live one.
     pub(crate) fn script(&self, live: Fd) -> Option<i64> {
         let mut all = self.0.iter();

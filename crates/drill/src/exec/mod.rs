@@ -6,6 +6,7 @@ mod compare;
 mod conn;
 mod engine;
 mod fds;
+mod info;
 mod options;
 mod packet;
 mod returns;

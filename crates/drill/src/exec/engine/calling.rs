@@ -144,23 +144,9 @@ impl Engine<'_> {
 
     /// Remembers which port inbound packets without one go to.
     fn note_port(&mut self, script_fd: Option<i64>) {
-        let Some(fd) = script_fd else {
-            return;
-        };
-        let name = Live::Getsockname {
-            fd: self.fds.live(fd),
-        };
-        let Ok(id) = self.system.start(name) else {
-            return;
-        };
-        let until = self.system.now() + PATIENCE;
-        if let Some((_, returned)) = self.system.finish(id, until)
-            && let hearken_twin::Output::Address(raw) = returned.output
-            && raw.len() >= 16
-        {
-            let port = hearken_twin::socket_addr(&raw).port();
-            self.bound_port = Some(port).filter(|port| *port != 0);
-        }
+        let fd = script_fd.map(|fd| self.fds.live(fd));
+        let name = fd.and_then(|fd| self.address(Live::Getsockname { fd }));
+        self.bound_port = name.map(|n| n.port()).filter(|port| *port != 0);
     }
 
     /// Takes the calls that have returned, and waits for those that must have by now.
