@@ -140,6 +140,12 @@ impl Fragments {
                 n += 1;
             }
         }
+        // Behind an entry that waits, those of finished and refused packets would pile up for as long as it may wait.
+        if self.order.len() > 2 * self.queues.len() + 64 {
+            let queues = &self.queues;
+            self.order
+                .retain(|(at, key)| queues.get(key).is_some_and(|q| q.deadline == *at));
+        }
         n
     }
 }
@@ -208,6 +214,18 @@ mod tests {
             f.insert(Instant(0), key(2), at(0, true), &[&[0; 7]]).0,
             Outcome::Bad
         );
+    }
+
+    #[test]
+    fn finished_packets_behind_one_that_waits_leave_nothing() {
+        let mut f = Fragments::default();
+        f.insert(Instant(0), key(0), at(0, true), &[&[0; 8]]);
+        for id in 1..10_000 {
+            f.insert(Instant(0), key(id), at(0, true), &[&[0; 8]]);
+            f.insert(Instant(0), key(id), at(0, true), &[&[0; 7]]);
+            assert!(f.order.len() < 128, "{}", f.order.len());
+        }
+        assert_eq!(f.queues.len(), 1);
     }
 
     #[test]
