@@ -27,7 +27,8 @@ Examples:
   hearken run -p 8080:8000 -- python3 -m http.server 8000
   hearken run --trace -- ./server
   hearken ss -ltn
-  hearken nstat | grep Listen
+  hearken nstat -az 'TcpExtListen*'
+  hearken sysctl net.core.somaxconn=128
 
 Exit status: 0 done, 1 not done, 2 wrong usage. `hearken run` gives the program's own status (see `hearken run --help`).
 ";
@@ -41,7 +42,7 @@ Examples:
   hearken run --link loss=1%,delay=20ms --pcap out.pcap -p 8080:80 -- ./server
       A bad network between the program and the world, every segment in a file that wireshark reads.
   hearken run --sysctl net.core.somaxconn=16 --sysctl net.ipv4.tcp_abort_on_overflow=1 -- ./server
-      `hearken sysctl` lists the names.
+      `hearken sysctl --doc` lists the names.
   hearken run --seed 2a -- ./server
       Draw every random number of the stack (sequence numbers, ports, timestamps' offsets) from this seed.
 
@@ -71,6 +72,49 @@ Filter: [state S | exclude S]... [EXPRESSION]
 The columns are those of iproute2's ss.
 ";
 
+const NSTAT_EXAMPLES: &str = "\
+Examples:
+  hearken nstat                     what was counted since the last call, as far as it moved
+  hearken nstat -az 'TcpExtListen*' since the run began, zeros too: did the accept queue overflow?
+  hearken nstat -as                 since the run began; the next call still counts from where the last one ended
+  hearken nstat -ajp                JSON
+
+Names, form and history are those of iproute2's nstat; the history goes with the run. The rate is always 0.0.
+";
+
+const SYSCTL_EXAMPLES: &str = "\
+Examples:
+  hearken sysctl net.core.somaxconn                read it from the run
+  hearken sysctl net.core.somaxconn=128            set it: from now on; listeners that are there keep their limit
+  hearken sysctl 'net.ipv4.tcp_rmem=4096 65536 65536' net.ipv4.tcp_sack=0    all or none
+  hearken sysctl -a                                every value
+  hearken sysctl --doc net.ipv4.tcp_abort_on_overflow    what it does, bounds, default
+
+A value out of Linux's bounds is refused as Linux does. A program that reads /proc/sys sees new values of
+net.core.somaxconn only.
+";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  hearken doctor                    one line a check; below each that failed, the command that mends it
+  hearken doctor --json             {\"schema\": \"hearken.doctor/1\", \"ok\": ..., \"checks\": [...]}
+
+Exit status: 0 `hearken run` works here, 1 it does not.
+";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  hearken demo
+  hearken demo --mib 512 --limit 300
+";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  hearken completions bash > ~/.local/share/bash-completion/completions/hearken
+  hearken completions zsh > ~/.zfunc/_hearken
+  hearken completions fish > ~/.config/fish/completions/hearken.fish
+";
+
 /// Linux's TCP sockets in user space.
 #[derive(Debug, Parser)]
 #[command(name = "hearken", version, max_term_width = 110, after_help = EXAMPLES)]
@@ -94,8 +138,12 @@ pub(crate) enum Command {
     Pcap(Pcap),
     /// Look on while a run works: calls, drops with their reasons, changes of state, retransmissions
     Trace(Trace),
-    /// Name the sysctls that `run --sysctl` takes, with bounds and defaults
+    /// Read and set sysctls of a run that is alive, or say what they mean
     Sysctl(Sysctl),
+    /// Write the man pages into a directory
+    Man(Man),
+    /// Print the completions of a shell
+    Completions(Completions),
     /// Say what this machine lacks for `run`, and the command that mends it
     Doctor(Doctor),
     /// Measure operations of the stack beside its peers
@@ -107,6 +155,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = DEMO_EXAMPLES)]
 pub(crate) struct Demo {
     /// How much to fetch
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -300,32 +349,78 @@ pub(crate) struct Trace {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = NSTAT_EXAMPLES)]
 pub(crate) struct Nstat {
     /// Of the run with this process id (needed only when several runs are alive)
-    #[arg(long, value_name = "PID")]
+    #[arg(long, visible_alias = "pid", value_name = "PID")]
     pub(crate) run: Option<u32>,
+    /// Values since the run began, not since the last call
+    #[arg(short = 'a', long)]
+    pub(crate) ignore: bool,
     /// Show counters that are zero, too
     #[arg(short, long)]
     pub(crate) zeros: bool,
+    /// Leave the history as it is: the next call counts from the same point
+    #[arg(short = 's', long)]
+    pub(crate) noupdate: bool,
+    /// Only note the values in the history
+    #[arg(short, long)]
+    pub(crate) nooutput: bool,
+    /// Forget the history first
+    #[arg(short, long)]
+    pub(crate) reset: bool,
     /// nstat's own JSON form
-    #[arg(long)]
+    #[arg(short, long)]
     pub(crate) json: bool,
-    /// Only these counters, for instance TcpExtListenOverflows
-    #[arg(value_name = "NAME")]
+    /// JSON over several lines
+    #[arg(short, long)]
+    pub(crate) pretty: bool,
+    /// Only counters with these names; * and ? stand for anything
+    #[arg(value_name = "PATTERN")]
     pub(crate) names: Vec<String>,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = SYSCTL_EXAMPLES)]
 pub(crate) struct Sysctl {
-    /// Only these names
-    #[arg(value_name = "NAME")]
+    /// Names to read, or to set
+    #[arg(value_name = "KEY[=VALUE]")]
     pub(crate) names: Vec<String>,
+    /// Of the run with this process id (needed only when several runs are alive)
+    #[arg(long, visible_alias = "pid", value_name = "PID")]
+    pub(crate) run: Option<u32>,
+    /// All values of the run
+    #[arg(short, long, conflicts_with = "names")]
+    pub(crate) all: bool,
+    /// Values without names
+    #[arg(short = 'n', long)]
+    pub(crate) values: bool,
+    /// Say what the names mean, with bounds and defaults; needs no run
+    #[arg(long)]
+    pub(crate) doc: bool,
     /// JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hearken man ~/.local/share/man/man1 && man hearken-ss\n")]
+pub(crate) struct Man {
+    /// The directory; made if it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
 pub(crate) struct Doctor {
     /// JSON
     #[arg(long)]

@@ -5,6 +5,7 @@ mod args;
 mod demo;
 mod doctor;
 mod follow;
+mod generate;
 mod nstat;
 mod pcap;
 mod ss;
@@ -35,8 +36,10 @@ fn main() -> ExitCode {
         Command::Ss(options) => finish(ss::show(&options)),
         Command::Pcap(options) => finish(pcap::pcap(&options)),
         Command::Trace(options) => finish(trace::trace(&options)),
-        Command::Nstat(options) => finish(show_counters(&options)),
-        Command::Sysctl(options) => finish(sysctl::describe(&options)),
+        Command::Man(options) => finish(generate::man(&options.dir)),
+        Command::Completions(options) => finish(generate::completions(options.shell)),
+        Command::Nstat(options) => finish(nstat::show(&options)),
+        Command::Sysctl(options) => finish(sysctl::sysctl(&options)),
         #[cfg(feature = "bench")]
         Command::Bench(options) => finish(
             hearken_bench::measure(&options)
@@ -78,13 +81,4 @@ fn print_on(text: &str) -> Result<bool, Failure> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{value:#}\n"))
-}
-
-fn show_counters(options: &args::Nstat) -> Result<(), Failure> {
-    let rows = nstat::choose(stack::counters(options.run)?, &options.names, options.zeros);
-    if options.json {
-        print_json(&nstat::json(&rows))
-    } else {
-        print(&nstat::table(&rows))
-    }
 }

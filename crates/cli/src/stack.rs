@@ -80,23 +80,18 @@ fn socket(run: u32, row: Row) -> Result<ss::Socket, Failure> {
     })
 }
 
-/// The counters of the only run of this user, or of the named one.
-pub(crate) fn counters(run: Option<u32>) -> Result<Vec<nstat::Row>, Failure> {
-    let mut answers = ask(run, &Request::Get(Get::Nstat))?;
-    match (answers.len(), run) {
-        (1, _) => Ok(answers.remove(0).counters),
-        (0, None) => Err("no run of yours is alive".into()),
-        (0, Some(pid)) => Err(format!("no run of yours has process id {pid}").into()),
-        _ => {
-            let pids: Vec<String> = answers.iter().map(|a| a.pid.to_string()).collect();
-            Err(format!(
-                "{} runs of yours are alive; name one with --run: {}",
-                pids.len(),
-                pids.join(", ")
-            )
-            .into())
-        }
-    }
+/// The answer of the only run of this user, or of the named one.
+pub(crate) fn one(run: Option<u32>, request: &Request) -> Result<Answer, Failure> {
+    let pid = the_run(run)?;
+    let answers = ask(Some(pid), request)?;
+    let answer = answers.into_iter().next();
+    answer.ok_or_else(|| format!("no run of yours has process id {pid}").into())
+}
+
+/// The process id and the counters of the only run of this user, or of the named one.
+pub(crate) fn counters(run: Option<u32>) -> Result<(u32, Vec<nstat::Row>), Failure> {
+    let answer = one(run, &Request::Get(Get::Nstat))?;
+    Ok((answer.pid, answer.counters))
 }
 
 /// The host's side of the first published port of a run, once it answers.

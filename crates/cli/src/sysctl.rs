@@ -1,45 +1,106 @@
-//! `hearken sysctl`: the names that `run --sysctl` takes.
+//! `hearken sysctl`: the values of a run that is alive, read and set; with --doc what each name means.
 
 use std::fmt::Write as _;
 
 use hearken_abi::sysctl::{SPECS, Spec, Value};
+use hearken_inet::Sysctls;
+use hearken_run::control::{Request, Sysctl};
 
-use crate::{Failure, args, print, print_json};
+use crate::{Failure, args, print, print_json, stack};
 
-/// Prints name, default, bounds and meaning of each sysctl.
-pub(crate) fn describe(options: &args::Sysctl) -> Result<(), Failure> {
-    let specs = choose(&options.names)?;
-    if options.json {
-        print_json(&json(&specs))
-    } else {
-        print(&text(&specs))
-    }
+/// Not a field of [`Sysctls`], but a value of the namespace all the same.
+const FASTOPEN_KEY: &str = "net.ipv4.tcp_fastopen_key";
+
+/// The names that have something behind them: others of Linux's are not taken.
+fn known() -> impl Iterator<Item = &'static Spec> {
+    SPECS
+        .iter()
+        .filter(|s| Sysctls::NAMES.contains(&s.name) || s.name == FASTOPEN_KEY)
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Spec>, Failure> {
-    if names.is_empty() {
-        return Ok(SPECS.iter().collect());
+/// Sets, reads or describes.
+pub(crate) fn sysctl(options: &args::Sysctl) -> Result<(), Failure> {
+    let asked = parse(&options.names)?;
+    if options.doc || (asked.is_empty() && !options.all) {
+        let specs: Vec<&Spec> = if asked.is_empty() {
+            known().collect()
+        } else {
+            asked.iter().map(|(spec, _)| *spec).collect()
+        };
+        return if options.json {
+            print_json(&documents(&specs))
+        } else {
+            print(&text(&specs))
+        };
     }
-    names
+    let mut read: Vec<String> = asked.iter().map(|(spec, _)| spec.name.to_owned()).collect();
+    if options.all {
+        read = known().map(|s| s.name.to_owned()).collect();
+    }
+    let write = asked
         .iter()
-        .map(|name| {
-            let dotted = name.replace('/', ".");
-            hearken_abi::sysctl::find(&dotted).ok_or_else(|| unknown(&dotted).into())
-        })
-        .collect()
+        .filter_map(|(spec, value)| Some((spec.name.to_owned(), value.clone()?)));
+    let request = Request::Sysctl(Sysctl {
+        write: write.collect(),
+        read,
+    });
+    let answer = stack::one(options.run, &request)?;
+    if let Some(error) = answer.error {
+        return Err(error.into());
+    }
+    if options.json {
+        let values: serde_json::Map<String, serde_json::Value> = answer
+            .sysctls
+            .into_iter()
+            .map(|(n, v)| (n, v.into()))
+            .collect();
+        return print_json(&serde_json::json!({
+            "schema": "hearken.sysctl-values/1",
+            "run": answer.pid,
+            "values": values,
+        }));
+    }
+    print(&lines(&answer.sysctls, options.values))
+}
+
+/// As sysctl(8) prints.
+fn lines(values: &[(String, String)], bare: bool) -> String {
+    let line = |(name, value): &(String, String)| {
+        if bare {
+            format!("{value}\n")
+        } else {
+            format!("{name} = {value}\n")
+        }
+    };
+    values.iter().map(line).collect()
+}
+
+/// KEY or KEY=VALUE, with dots or slashes.
+fn parse(words: &[String]) -> Result<Vec<(&'static Spec, Option<String>)>, Failure> {
+    let one = |word: &String| -> Result<_, Failure> {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name.trim(), Some(value.trim().to_owned())),
+            None => (word.as_str(), None),
+        };
+        let dotted = name.replace('/', ".");
+        match known().find(|s| s.name == dotted) {
+            Some(spec) => Ok((spec, value)),
+            None => Err(unknown(&dotted).into()),
+        }
+    };
+    words.iter().map(one).collect()
 }
 
 /// Names the sysctls that share the last part, or else part of it.
 fn unknown(name: &str) -> String {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let near: Vec<&str> = SPECS
-        .iter()
+    let near: Vec<&str> = known()
         .map(|s| s.name)
         .filter(|n| !last.is_empty() && n.contains(last))
         .take(4)
         .collect();
     if near.is_empty() {
-        format!("no sysctl '{name}'; `hearken sysctl` lists all")
+        format!("no sysctl '{name}'; `hearken sysctl --doc` lists all")
     } else {
         format!("no sysctl '{name}'; did you mean {}?", near.join(" or "))
     }
@@ -66,7 +127,7 @@ fn text(specs: &[&Spec]) -> String {
     out
 }
 
-fn json(specs: &[&Spec]) -> serde_json::Value {
+fn documents(specs: &[&Spec]) -> serde_json::Value {
     serde_json::json!({
         "schema": "hearken.sysctl/1",
         "sysctls": specs.iter().map(|s| {
@@ -87,21 +148,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn describe_names_bounds_and_default() {
-        let specs = choose(&["net/core/somaxconn".to_owned()]).unwrap();
+    fn documentation_names_bounds_and_default() {
+        let asked = parse(&["net/core/somaxconn".to_owned()]).unwrap();
+        let specs = [asked[0].0];
         let shown = text(&specs);
         assert!(
             shown.starts_with("net.core.somaxconn = 4096\n    0 to 2147483647\n    "),
             "{shown}"
         );
-        assert_eq!(json(&specs)["sysctls"][0]["default"], "4096");
+        assert_eq!(documents(&specs)["sysctls"][0]["default"], "4096");
     }
 
     #[test]
-    fn describe_unknown_name_suggests() {
-        let error = choose(&["somaxconn".to_owned()]).unwrap_err().to_string();
+    fn every_field_is_documented() {
+        assert_eq!(known().count(), Sysctls::NAMES.len() + 1);
+        assert!(known().all(|s| s.doc.ends_with('.')));
+    }
+
+    #[test]
+    fn words_are_keys_with_or_without_a_value() {
+        let asked = parse(&[
+            "net.core.somaxconn=16".into(),
+            "net/ipv4/tcp_rmem = 1 2 3".into(),
+            "net.ipv4.tcp_sack".into(),
+        ])
+        .unwrap();
+        let asked: Vec<_> = asked.iter().map(|(s, v)| (s.name, v.as_deref())).collect();
+        assert_eq!(
+            asked,
+            [
+                ("net.core.somaxconn", Some("16")),
+                ("net.ipv4.tcp_rmem", Some("1 2 3")),
+                ("net.ipv4.tcp_sack", None)
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_name_suggests() {
+        let error = parse(&["somaxconn".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("net.core.somaxconn"), "{error}");
-        let error = choose(&["nonsense".to_owned()]).unwrap_err().to_string();
+        let error = parse(&["nonsense".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("lists all"), "{error}");
+        // Linux has it, but nothing here obeys it.
+        assert!(parse(&["net.ipv4.tcp_stdurg".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn lines_are_those_of_sysctl() {
+        let values = [("net.core.somaxconn".to_owned(), "7".to_owned())];
+        assert_eq!(lines(&values, false), "net.core.somaxconn = 7\n");
+        assert_eq!(lines(&values, true), "7\n");
     }
 }

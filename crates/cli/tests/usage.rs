@@ -119,7 +119,7 @@ fn doctor_json_agrees_with_its_exit_status() {
 
 #[test]
 fn sysctl_names_somaxconn_with_its_bounds() {
-    let out = hearken(&["sysctl", "net.core.somaxconn"]);
+    let out = hearken(&["sysctl", "--doc", "net.core.somaxconn"]);
     assert!(stdout(&out).starts_with("net.core.somaxconn = 4096\n    0 to 2147483647\n"));
     let out = hearken(&["sysctl", "net.core.somaxcon"]);
     assert_eq!(out.status.code(), Some(1));

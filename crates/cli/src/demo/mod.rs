@@ -85,7 +85,7 @@ pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
     ));
 
     let sockets = stack::sockets(Some(carried.pid()), Get::Ss)?;
-    let counters = stack::counters(Some(carried.pid()))?;
+    let (_, counters) = stack::counters(Some(carried.pid()))?;
     let lines = carried.end()?;
 
     say("\nThe way of its listen(2), as --trace printed it:\n");
@@ -98,7 +98,7 @@ pub(crate) fn demo(options: &args::Demo) -> Result<(), Failure> {
     say("\nhearken ss -tan, while it ran:\n");
     say(ss::table(&sockets, FORM).trim_end());
     say("\nhearken nstat, while it ran:\n");
-    say(nstat::table(&nstat::choose(counters.clone(), &[], false)).trim_end());
+    say(nstat::table(&nstat::moved(counters.clone(), false)).trim_end());
 
     if !sockets
         .iter()

@@ -180,7 +180,8 @@ impl Run {
 
     /// One counter of this run.
     pub(crate) fn counter(&self, name: &str) -> u64 {
-        let text = hearken_ok(&["nstat", "--run", &self.pid().to_string(), "--json", name]);
+        let pid = self.pid().to_string();
+        let text = hearken_ok(&["nstat", "--run", &pid, "-asz", "--json", name]);
         let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         json["hearken"][name]
             .as_u64()

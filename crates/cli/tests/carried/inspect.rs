@@ -1,4 +1,4 @@
-//! Looking into a run that is alive: `hearken ss`.
+//! Looking into a run that is alive: `hearken ss`, `nstat`, `sysctl`.
 
 use crate::common::{Run, hearken, hearken_ok};
 
@@ -112,4 +112,85 @@ fn ss_json_holds_what_the_columns_do() {
     assert_eq!(s["memory"]["rcvbuf"], 131_072);
     assert_eq!(s["tcp_info"]["snd_cwnd"], 10);
     assert_eq!(json["sockets"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn nstat_shows_what_was_added_since_the_last_call() {
+    let (mut run, _) = inspected();
+    let pid = run.pid().to_string();
+    let nstat = |args: &[&str]| hearken_ok(&[&["nstat", "--pid", &pid], args].concat());
+    let line = |n: u32| format!("TcpPassiveOpens                 {n:<16}   0.0\n");
+    // A look that leaves no trace, then one that does.
+    assert!(nstat(&["-s", "tcppassive*"]).contains(&line(2)));
+    assert!(nstat(&["TcpPassive*"]).contains(&line(2)));
+    assert_eq!(nstat(&["TcpPassive*"]), "#hearken\n", "nothing came since");
+    assert!(nstat(&["-z", "TcpPassive*"]).contains(&line(0)));
+    assert!(nstat(&["-a", "TcpPassive*"]).contains(&line(2)));
+    // What was not asked for has a history of its own.
+    assert!(nstat(&["-s"]).contains("TcpActiveOpens                  2 "));
+    assert!(nstat(&["-rs", "TcpPassive*"]).contains(&line(2)));
+    assert_eq!(nstat(&["-n"]), "");
+    assert!(!nstat(&["-s"]).contains("TcpActiveOpens"));
+    let json: serde_json::Value =
+        serde_json::from_str(&nstat(&["-azj", "TcpActiveOpens"])).expect("JSON");
+    assert_eq!(json["hearken"]["TcpActiveOpens"], 2);
+
+    let history = hearken_run::control::history_of(run.pid());
+    assert!(history.exists(), "{}", history.display());
+    run.terminate();
+    assert!(!history.exists(), "it goes with the run");
+}
+
+#[test]
+fn sysctl_reads_and_sets_what_the_program_then_meets() {
+    let (mut run, _) = inspected();
+    let pid = run.pid().to_string();
+    let sysctl = |args: &[&str]| hearken(&[&["sysctl", "--pid", &pid], args].concat());
+    let said = |args: &[&str]| {
+        let out = sysctl(args);
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        String::from_utf8(out.stdout).expect("UTF-8")
+    };
+    assert_eq!(said(&["net.core.somaxconn"]), "net.core.somaxconn = 4096\n");
+    assert_eq!(
+        said(&["-n", "net/ipv4/tcp_rmem"]),
+        "4096\t131072\t6291456\n"
+    );
+    // One that is wrong undoes all of them, and says what is allowed.
+    for (value, bounds) in [
+        ("-1", "a number from 0 to 2147483647"),
+        ("2147483648", "a number from 0 to 2147483647"),
+        ("abc", "a number from 0 to 2147483647"),
+    ] {
+        let wrong = format!("net.core.somaxconn={value}");
+        let out = sysctl(&["net.ipv4.tcp_sack=0", &wrong]);
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1));
+        assert!(
+            error.contains("EINVAL") && error.contains(bounds),
+            "{error}"
+        );
+    }
+    assert_eq!(said(&["-n", "net.ipv4.tcp_sack"]), "1\n");
+
+    assert_eq!(said(&["net.core.somaxconn=7"]), "net.core.somaxconn = 7\n");
+    run.expect("again");
+    let rows = ss(&run, &["-ltnH", "sport = :8002"]);
+    assert_eq!(
+        rows.split_whitespace().nth(2),
+        Some("7"),
+        "listen(100) was cut: {rows}"
+    );
+    let all = said(&["-a"]);
+    assert!(
+        all.contains("net.core.somaxconn = 7\n") && all.lines().count() > 30,
+        "{all}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&said(&["--json", "net.core.somaxconn"])).expect("JSON");
+    assert_eq!(json["values"]["net.core.somaxconn"], "7");
 }

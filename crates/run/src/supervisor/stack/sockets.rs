@@ -80,7 +80,7 @@ impl Stack {
                     // It was a good value a moment ago.
                     let _ = net.sysctl_set(name, old);
                 }
-                return Err(format!("{name}={value}: {}", why(e)));
+                return Err(format!("{name}={value}: {}", why(name, e)));
             }
             if let Ok(old) = old {
                 before.push((name, old));
@@ -94,7 +94,7 @@ impl Stack {
         let net = self.machine.net(self.prog);
         let value = |name: &String| match net.sysctl_get(name) {
             Ok(value) => Ok((name.clone(), value)),
-            Err(e) => Err(format!("{name}: {}", why(e))),
+            Err(e) => Err(format!("{name}: {}", why(name, e))),
         };
         names.iter().map(value).collect()
     }

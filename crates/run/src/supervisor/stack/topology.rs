@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hearken_abi::Errno;
 use hearken_device::link::{Link, LinkConfig, Side, Tap, TapFrame};
 use hearken_device::pcap;
 use hearken_gateway::Gateway;
@@ -73,7 +74,7 @@ impl Stack {
         let mut prog = Net::new(config);
         for s in &options.sysctls {
             prog.sysctl_set(&s.name, &s.value)
-                .map_err(|e| format!("--sysctl {}={}: {}", s.name, s.value, why(e)))?;
+                .map_err(|e| format!("--sysctl {}={}: {}", s.name, s.value, why(&s.name, e)))?;
         }
         let eth = prog.add_iface("eth0", MTU);
         let (v4, v4_prefix) = crate::enter::ADDRESS_V4;
@@ -96,7 +97,7 @@ impl Stack {
         gateway
             .net_mut()
             .sysctl_set("net.ipv4.tcp_syn_linear_timeouts", "0")
-            .map_err(|e| format!("the gate's sysctls: {}", why(e)))?;
+            .map_err(|e| format!("the gate's sysctls: {e:?}"))?;
         let mut link = link(options, &seed);
         watch.set_wall(wall_offset());
         let pcap = options.pcap.as_deref();
@@ -208,11 +209,28 @@ impl Stack {
     }
 }
 
-/// What is wrong with a sysctl.
-pub(super) fn why(e: hearken_inet::SysctlError) -> &'static str {
+/// What is wrong with a sysctl, with Linux's errno and the bounds.
+pub(super) fn why(name: &str, e: hearken_inet::SysctlError) -> String {
     match e {
-        hearken_inet::SysctlError::Unknown => "there is no such sysctl here",
-        hearken_inet::SysctlError::Invalid => "the value is not allowed",
+        hearken_inet::SysctlError::Unknown => {
+            format!("{}: there is no such sysctl here", Errno::ENOENT)
+        }
+        hearken_inet::SysctlError::Invalid => {
+            let bounds = hearken_abi::sysctl::find(name).map_or(String::new(), bounds);
+            format!("{}: {bounds}", Errno::EINVAL)
+        }
+    }
+}
+
+fn bounds(spec: &hearken_abi::sysctl::Spec) -> String {
+    use hearken_abi::sysctl::Value;
+    match spec.default {
+        Value::Int(_) => format!("a number from {} to {}", spec.min, spec.max),
+        Value::Ints(all) => {
+            let (n, min, max) = (all.len(), spec.min, spec.max);
+            format!("{n} numbers from {min} to {max}")
+        }
+        Value::Text(_) => spec.doc.to_owned(),
     }
 }
 
