@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use rustix::fs::{Mode, OFlags};
@@ -24,8 +24,10 @@ pub const PEER: &str = "eth0-peer";
 pub const ADDRESS_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 0, 2, 15), 24);
 /// The program's IPv6 address, and its prefix length.
 pub const ADDRESS_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 0x15), 64);
-/// The name server that resolv.conf names; `use-vc` makes glibc ask it over TCP.
+/// The name server that resolv.conf names; `use-vc` makes glibc and Go ask it over TCP, the others ask over UDP.
 pub const NAMESERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
+/// Its port.
+pub const DNS: u16 = 53;
 
 /// What the new namespaces gave.
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ pub struct Entered {
     pub somaxconn: Option<File>,
     /// The namespace's `/proc/net/snmp`: what the kernel's own TCP counted there.
     pub kernel_snmp: Option<File>,
+    /// What listens for DNS over UDP at [`NAMESERVER`].
+    pub dns: Option<UdpSocket>,
     /// What did not work but does not stop CMD.
     pub notes: Vec<String>,
 }
@@ -57,6 +61,10 @@ pub fn enter(sysctls: &[(String, String)]) -> io::Result<Entered> {
     }
     let mut entered = Entered::default();
     network(&mut entered.notes)?;
+    match UdpSocket::bind((NAMESERVER, DNS)) {
+        Ok(socket) => entered.dns = Some(socket),
+        Err(e) => entered.notes.push(format!("no DNS over UDP: {e}")),
+    }
     if let Err(e) = resolv_conf() {
         entered
             .notes
@@ -103,6 +111,10 @@ fn network(notes: &mut Vec<String>) -> io::Result<()> {
     let lo = route.index("lo").map_err(|e| explain("lo", e))?;
     // Refused with user namespaces that carry no rights (AppArmor): then there is no use in them.
     route.set_up(lo).map_err(|e| explain("lo up", e))?;
+    // The kernel's own UDP is to find the name server here, though no interface shows its address.
+    if let Err(e) = route.add_local(NAMESERVER, lo) {
+        notes.push(format!("{NAMESERVER}: {e}"));
+    }
     if let Err(e) = interface(&mut route, notes) {
         notes.push(format!("no {INTERFACE}: {e}"));
     }

@@ -28,6 +28,8 @@ pub(crate) mod kind {
     pub(crate) const NETWORK: u8 = b'N';
     /// The descriptor is the namespace's /proc/net/snmp.
     pub(crate) const SNMP: u8 = b'S';
+    /// The descriptor is the name server's UDP socket.
+    pub(crate) const DNS: u8 = b'D';
     /// Namespaces refused: text. Nothing else follows.
     pub(crate) const REFUSED: u8 = b'R';
     /// One line for stderr.
@@ -164,6 +166,9 @@ fn run(orders: Orders, control: &OwnedFd, go: OwnedFd) -> io::Result<()> {
                 tell(control, kind::NETWORK, b"", fd);
                 if let Some(snmp) = &e.kernel_snmp {
                     tell(control, kind::SNMP, b"", Some(snmp.as_fd()));
+                }
+                if let Some(dns) = &e.dns {
+                    tell(control, kind::DNS, b"", Some(dns.as_fd()));
                 }
             }
             Err(e) => {

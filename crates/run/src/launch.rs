@@ -78,6 +78,8 @@ pub struct Child {
     /// The namespace's `/proc/net/snmp`, for what the kernel's own TCP counted: nothing. It can be
     /// read (from offset 0) even when the last process in there has gone.
     pub kernel_snmp: Option<File>,
+    /// A UDP socket at the name server's address inside.
+    pub dns: Option<OwnedFd>,
     /// Where it runs.
     pub network: Network,
     /// What did not work but does not stop CMD, one line each, for stderr.
@@ -193,6 +195,7 @@ fn attempt(options: &Options, nofile: Rlimit, filter_alone: bool) -> Result<Atte
         listener: Listener(ready.listener),
         somaxconn: ready.somaxconn,
         kernel_snmp: ready.kernel_snmp,
+        dns: ready.dns,
         network: Network::Own,
         notes: ready.notes,
         guardian,
@@ -208,6 +211,7 @@ struct Ready {
     listener: OwnedFd,
     somaxconn: Option<File>,
     kernel_snmp: Option<File>,
+    dns: Option<OwnedFd>,
     notes: Vec<String>,
 }
 
@@ -219,7 +223,7 @@ enum Gathered {
 /// Reads messages until all is there. The guardian's and CMD's may come in either order.
 fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
     let mut notes = Vec::new();
-    let (mut somaxconn, mut kernel_snmp) = (None, None);
+    let (mut somaxconn, mut kernel_snmp, mut dns) = (None, None, None);
     let (mut command, mut listener) = (None, None);
     loop {
         if command.is_some() && listener.is_some() {
@@ -230,6 +234,7 @@ fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
                 listener,
                 somaxconn,
                 kernel_snmp,
+                dns,
                 notes,
             })));
         }
@@ -241,6 +246,7 @@ fn gather(control: &OwnedFd) -> Result<Gathered, Error> {
         match *kind {
             kind::NETWORK => somaxconn = m.fd.map(File::from),
             kind::SNMP => kernel_snmp = m.fd.map(File::from),
+            kind::DNS => dns = m.fd,
             kind::NOTE => notes.push(text()),
             kind::REFUSED => return Ok(Gathered::Refused(text())),
             kind::FAILED => return Err(Error(text())),

@@ -87,7 +87,7 @@ impl Supervisor {
         mut child: Child,
         signals: Signals,
         stack: Stack,
-        host: Host,
+        mut host: Host,
         control: Option<control::Server>,
         (watch, trace): (Watch, bool),
         stats: Option<stats::KernelCounters>,
@@ -112,6 +112,10 @@ impl Supervisor {
                 Source::Control.data(),
                 EventFlags::IN,
             )?;
+        }
+        host.dns = child.dns.take().and_then(|s| host::dns::Dns::new(s.into()));
+        if let Some(dns) = &host.dns {
+            epoll::add(&epoll, dns.server(), Source::Dns.data(), EventFlags::IN)?;
         }
         let mut supervisor = Supervisor {
             child,
@@ -183,6 +187,8 @@ impl Supervisor {
                     Some(Source::Control) => self.on_control(),
                     Some(Source::Asker(key)) => self.on_asker(key),
                     Some(Source::Follower(key)) => self.on_follower(key, flags),
+                    Some(Source::Dns) => self.on_dns_query(),
+                    Some(Source::Answer(key)) => self.on_dns_answer(key),
                     None => {}
                 }
             }

@@ -24,6 +24,10 @@ pub(crate) enum Source {
     Asker(Key),
     /// Somebody who is told as things happen.
     Follower(Key),
+    /// The program's name server.
+    Dns,
+    /// An answer of the host's resolver.
+    Answer(Key),
 }
 
 impl Source {
@@ -38,6 +42,8 @@ impl Source {
             Source::Control => (6, 0),
             Source::Asker(key) => (7, key.to_bits()),
             Source::Follower(key) => (8, key.to_bits()),
+            Source::Dns => (9, 0),
+            Source::Answer(key) => (10, key.to_bits()),
         };
         EventData::new_u64(kind << Key::BITS | rest)
     }
@@ -54,6 +60,8 @@ impl Source {
             6 => Source::Control,
             7 => Source::Asker(Key::from_bits(rest)),
             8 => Source::Follower(Key::from_bits(rest)),
+            9 => Source::Dns,
+            10 => Source::Answer(Key::from_bits(rest)),
             _ => return None,
         })
     }
@@ -80,6 +88,8 @@ mod tests {
             Source::Control,
             Source::Asker(key),
             Source::Follower(key),
+            Source::Dns,
+            Source::Answer(key),
         ] {
             assert_eq!(Source::of(s.data()), Some(s));
         }

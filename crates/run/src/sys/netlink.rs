@@ -1,7 +1,7 @@
 //! The few rtnetlink requests that set up a namespace, written by hand: `ip` need not be installed.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -117,6 +117,25 @@ impl Route {
             libc::RTN_UNREACHABLE,
         ];
         body.extend(0u32.to_ne_bytes());
+        self.request(libc::RTM_NEWROUTE, CREATE, &body)
+    }
+
+    /// `ip route add local ADDRESS dev INTERFACE`: datagrams to it are for this namespace.
+    pub fn add_local(&mut self, address: Ipv4Addr, index: u32) -> io::Result<()> {
+        // struct rtmsg, as above.
+        let mut body = vec![
+            libc::AF_INET as u8,
+            32,
+            0,
+            0,
+            libc::RT_TABLE_LOCAL,
+            libc::RTPROT_STATIC,
+            libc::RT_SCOPE_HOST,
+            libc::RTN_LOCAL,
+        ];
+        body.extend(0u32.to_ne_bytes());
+        attribute(&mut body, libc::RTA_DST, &address.octets());
+        attribute(&mut body, libc::RTA_OIF, &index.to_ne_bytes());
         self.request(libc::RTM_NEWROUTE, CREATE, &body)
     }
 

@@ -6,6 +6,7 @@
 
 mod common;
 
+mod dns;
 mod facts;
 mod fetch;
 mod gaps;

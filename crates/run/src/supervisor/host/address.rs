@@ -14,7 +14,8 @@ pub(crate) const HOST_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2);
 /// The resolver, seen from inside.
 pub(crate) const RESOLVER_V4: Ipv4Addr = crate::enter::NAMESERVER;
 pub(crate) const RESOLVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 3);
-const DNS: u16 = 53;
+/// The port of name servers.
+pub(crate) const DNS: u16 = crate::enter::DNS;
 
 /// The address under which a client of `-p` is seen inside.
 pub(crate) fn client_inside(client: SocketAddr) -> SocketAddr {

@@ -4,6 +4,7 @@
 //! the gateway's own buffers. FIN stays FIN and RST stays RST, both ways.
 
 pub(crate) mod address;
+pub(crate) mod dns;
 mod outbound;
 pub(crate) mod publish;
 mod pump;
@@ -69,6 +70,8 @@ pub(crate) struct Host {
     /// We are out of descriptors: the listeners rest until a flow has ended.
     resting: bool,
     resolver: Option<IpAddr>,
+    /// DNS over UDP, if the program has a network of its own.
+    pub(super) dns: Option<dns::Dns>,
 }
 
 impl Host {
@@ -81,6 +84,7 @@ impl Host {
             runnable: VecDeque::new(),
             resting: false,
             resolver: address::resolver(&conf),
+            dns: None,
         }
     }
 }
