@@ -806,8 +806,11 @@ def epolls():
     a, b = joined()
     ep = watch(a)
     events(ep)
+    a.send(b"a little")
+    has(b, "IN")
+    yield "a little written", events(ep)
     a.setblocking(False)
-    sent = 0
+    sent = len(b"a little")
     while True:
         try:
             sent += a.send(b"z" * 65536)
@@ -816,7 +819,7 @@ def epolls():
             if not select.select([], [a], [], 0.2)[1]:
                 break
     yield "full", events(ep)
-    while sent:
+    while sent > 0:
         sent -= len(b.recv(1 << 20))
     yield "drained", [events(ep, 1)]
     s = socket.socket()

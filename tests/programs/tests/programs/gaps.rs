@@ -216,7 +216,7 @@ const GAPS: &[Gap] = &[
     },
     Gap {
         label: "edges of POLLOUT",
-        lines: &["epolls, full"],
+        lines: &["epolls, a little written"],
     },
     Gap {
         label: "MPTCP",
