@@ -3,7 +3,7 @@
 use super::Tcb;
 use crate::Instant;
 
-/// The timer that `ss` shows (Linux `inet_sk_diag_fill`, 6.18: docs/linux/ss.md).
+/// The timer that `ss` shows (Linux `inet_sk_diag_fill`, 6.18).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Timer {
     /// Retransmission, tail loss probe or reordering window.
