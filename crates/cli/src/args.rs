@@ -144,6 +144,8 @@ pub(crate) enum Command {
     Man(Man),
     /// Print the completions of a shell
     Completions(Completions),
+    /// Run scripts of packetdrill's language, on Hearken or on this machine's Linux
+    Drill(Box<crate::drill::Drill>),
     /// Say what this machine lacks for `run`, and the command that mends it
     Doctor(Doctor),
     /// Measure operations of the stack beside its peers

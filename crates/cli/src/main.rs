@@ -4,6 +4,7 @@
 mod args;
 mod demo;
 mod doctor;
+mod drill;
 mod follow;
 mod generate;
 mod nstat;
@@ -46,6 +47,14 @@ fn main() -> ExitCode {
                 .map_err(Failure::from)
                 .and_then(|text| print(&text)),
         ),
+        Command::Drill(options) => match drill::drill(&options) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("hearken: {error}");
+                ExitCode::from(2)
+            }
+        },
         Command::Doctor(options) => match doctor::doctor(&options) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
