@@ -13,7 +13,7 @@ pub mod parse;
 pub mod span;
 
 pub use error::Error;
-pub use exec::run;
+pub use exec::{run, side_by_side};
 pub use outcome::{Failure, Outcome, RunOptions, System, Verdict};
 pub use parse::parse;
 pub use span::Span;

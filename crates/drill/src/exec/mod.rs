@@ -11,6 +11,7 @@ mod options;
 mod packet;
 mod returns;
 mod segment;
+mod sides;
 mod time;
 mod trace;
 mod world;
@@ -21,6 +22,8 @@ use hearken_twin::{drive_hearken, drive_linux};
 
 use crate::ast::Script;
 use crate::outcome::{Outcome, RunOptions, System, Verdict};
+pub use sides::side_by_side;
+
 use engine::{Ended, Engine};
 use world::World;
 
