@@ -104,7 +104,7 @@ pub enum Body {
 pub struct Segment {
     /// The flags.
     pub flags: TcpFlags,
-    /// `1:1001(1000)`, relative to the sender's initial sequence number; absolute on SYN and SYN-ACK inbound.
+    /// `1:1001(1000)`, relative to the sender's initial sequence number; a SYN's own number is that initial one.
     pub sequence: Sequence,
     /// `ack n`. `None`: the field is zero inbound, and must be zero outbound where ACK is not set.
     pub ack: Option<u32>,
