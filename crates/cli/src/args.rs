@@ -136,6 +136,9 @@ pub(crate) enum Command {
     Nstat(Nstat),
     /// Capture the packets of a run that works, each dropped one with the reason as its comment
     Pcap(Pcap),
+    /// Watch the two queues of every listener, with rates and drops, as top does
+    #[cfg(feature = "top")]
+    Top(Top),
     /// Look on while a run works: calls, drops with their reasons, changes of state, retransmissions
     Trace(Trace),
     /// Read and set sysctls of a run that is alive, or say what they mean
@@ -307,6 +310,50 @@ pub(crate) struct Pcap {
         default_value_t = 0
     )]
     pub(crate) snaplen: u32,
+}
+
+#[cfg(feature = "top")]
+const TOP_EXAMPLES: &str = "\
+Examples:
+  hearken top                     every run of yours, a new picture each second
+  hearken top --run 4711 --interval 0.2
+  hearken top --once              one picture as text, for scripts; no terminal is needed
+  hearken top --svg > top.svg     the same as a drawing
+
+Keys: q quit, s sort by the next column, arrows move, Space pause, h help.
+
+SYN QUEUE holds half-open connections, ACCEPT QUEUE those that wait for accept(2); the limit of both is the backlog of
+listen(2), and one more fits. OVERFL counts SYNs and ACKs that found the accept queue full; it is red while it grows.
+IN/s and OUT/s are bytes of packets on eth0; what stays on lo is not among them.
+";
+
+#[cfg(feature = "top")]
+#[derive(Debug, Args)]
+#[command(after_help = TOP_EXAMPLES)]
+pub(crate) struct Top {
+    /// Only the run with this process id
+    #[arg(long, value_name = "PID")]
+    pub(crate) run: Option<u32>,
+    /// Seconds between two pictures
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
+    pub(crate) interval: f64,
+    /// Print one picture as text; its rates are those of one interval
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print one picture as SVG
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) svg: bool,
+    /// Columns of --once and --svg
+    #[arg(long, value_name = "COLUMNS", default_value_t = 80, value_parser = clap::value_parser!(u16).range(20..=500))]
+    pub(crate) width: u16,
+}
+
+#[cfg(feature = "top")]
+fn interval(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(s) if (0.05..=3600.0).contains(&s) => Ok(s),
+        _ => Err("write seconds from 0.05 to 3600, for example 0.5".into()),
+    }
 }
 
 const TRACE_EXAMPLES: &str = "\

@@ -12,6 +12,8 @@ mod pcap;
 mod ss;
 mod stack;
 mod sysctl;
+#[cfg(feature = "top")]
+mod top;
 mod trace;
 mod values;
 
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Command::DemoServer(server) => finish(demo::serve(server.port, server.bytes)),
         Command::Ss(options) => finish(ss::show(&options)),
         Command::Pcap(options) => finish(pcap::pcap(&options)),
+        #[cfg(feature = "top")]
+        Command::Top(options) => finish(top::top(&options)),
         Command::Trace(options) => finish(trace::trace(&options)),
         Command::Man(options) => finish(generate::man(&options.dir)),
         Command::Completions(options) => finish(generate::completions(options.shell)),

@@ -22,7 +22,7 @@ pub(crate) fn run(run: args::Run) -> u8 {
 }
 
 /// The answers of every run of this user, or of one. A named run that is not alive answers nothing.
-fn ask(run: Option<u32>, request: &Request) -> Result<Vec<Answer>, Failure> {
+pub(crate) fn ask(run: Option<u32>, request: &Request) -> Result<Vec<Answer>, Failure> {
     let answers = match run {
         None => control::query_all(request),
         Some(pid) => match control::query(&control::socket_of(pid), request) {

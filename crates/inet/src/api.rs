@@ -257,3 +257,22 @@ pub struct DiagMemory {
     /// Written and not acknowledged: `SK_MEMINFO_WMEM_QUEUED`.
     pub wmem_queued: u32,
 }
+
+/// A listener's two queues, and what came to it since it listens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListenerQueues {
+    /// Where it listens.
+    pub local: SocketAddr,
+    /// Half-open connections.
+    pub syn_queue: u32,
+    /// Connections that wait for accept(2).
+    pub accept_queue: u32,
+    /// The limit of both; one more than it fits.
+    pub limit: u32,
+    /// SYNs that found it.
+    pub syns: u64,
+    /// Handshakes that were completed.
+    pub connections: u64,
+    /// SYNs and ACKs that found the accept queue full (its part of `ListenOverflows`).
+    pub overflows: u64,
+}

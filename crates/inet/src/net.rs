@@ -352,6 +352,7 @@ impl Net {
             young: 0,
             queue: VecDeque::new(),
             held: true,
+            tally: listen::Tally::default(),
             cookies_until: Instant(0),
             group: NONE,
             incoming_cpu: -1,
@@ -503,6 +504,19 @@ impl Net {
     pub fn accept_queue(&self, s: SocketId) -> Option<(u32, u32)> {
         let l = self.sh.listeners.get(self.sh.socket(s)?.listener()?)?;
         Some((l.ack_backlog(), l.max_ack_backlog))
+    }
+    /// Both queues of a listener, and what came to it so far.
+    pub fn listener_queues(&self, s: SocketId) -> Option<ListenerQueues> {
+        let l = self.sh.listeners.get(self.sh.socket(s)?.listener()?)?;
+        Some(ListenerQueues {
+            local: l.local,
+            syn_queue: l.half_open,
+            accept_queue: l.ack_backlog(),
+            limit: l.max_ack_backlog,
+            syns: l.tally.syns,
+            connections: l.tally.connections,
+            overflows: l.tally.overflows,
+        })
     }
     /// setsockopt(2), for what a namespace obeys. Values are checked as Linux checks them.
     pub fn set_option(&mut self, now: Instant, s: SocketId, opt: Opt) -> Result<(), OptError> {

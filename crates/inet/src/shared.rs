@@ -119,6 +119,14 @@ impl Shared {
         self.drops.record(reason);
     }
 
+    /// `ListenOverflows`, of the namespace and of the listener.
+    pub(crate) fn count_overflow(&mut self, listener: u32) {
+        self.mib.inc(Counter::ListenOverflows);
+        if let Some(l) = self.listeners.get_mut(listener) {
+            l.tally.overflows += 1;
+        }
+    }
+
     pub(crate) fn id(&self, slot: u32) -> SocketId {
         SocketId {
             slot,

@@ -23,6 +23,8 @@ pub enum Get {
     SsInfo,
     /// The counters.
     Nstat,
+    /// The listeners' queues, the counters, the drops and the bytes.
+    Top,
 }
 
 /// One request. On the wire: `{"get":"ss"}`, `{"sysctl":{"write":[["net.core.somaxconn","16"]]}}`.
@@ -176,6 +178,40 @@ pub struct Answer {
     /// The sysctls that were read: name and value.
     #[serde(default)]
     pub sysctls: Vec<(String, String)>,
+    /// The listeners' queues, with [`Get::Top`].
+    #[serde(default)]
+    pub listeners: Vec<ListenerRow>,
+    /// Packets that were dropped, by Linux's name of the reason; those that are zero are left out.
+    #[serde(default)]
+    pub drops: Vec<(String, u64)>,
+    /// Bytes of packets that came in by `eth0`, and that went out.
+    #[serde(default)]
+    pub bytes: (u64, u64),
+}
+
+/// A listener's two queues, and what came to it so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ListenerRow {
+    /// Distinguishes it from others that listened at the same address (SO_COOKIE).
+    pub id: u64,
+    /// Where it listens.
+    pub local: String,
+    /// The process that made it, where it is known.
+    pub pid: Option<u32>,
+    /// Its name.
+    pub cmd: Option<String>,
+    /// Half-open connections.
+    pub syn_queue: u32,
+    /// Connections that wait for accept(2).
+    pub accept_queue: u32,
+    /// The limit of both; one more than it fits.
+    pub limit: u32,
+    /// SYNs that found it.
+    pub syns: u64,
+    /// Handshakes that were completed.
+    pub connections: u64,
+    /// SYNs and ACKs that found the accept queue full.
+    pub overflows: u64,
 }
 
 /// Where this user's control sockets are.

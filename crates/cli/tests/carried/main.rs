@@ -10,4 +10,6 @@ mod inspect;
 mod kill;
 mod load;
 mod queue;
+#[cfg(feature = "top")]
+mod top;
 mod trace;

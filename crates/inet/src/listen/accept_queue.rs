@@ -72,6 +72,7 @@ pub(super) fn add<F: Side>(
     let (local, remote) = (ends(t.laddr, t.lport), ends(t.raddr, t.rport));
     if let Some(listener) = sh.listeners.get_mut(l) {
         listener.queue.push_back(slot);
+        listener.tally.connections += 1;
         let (ack_backlog, limit, owner) = (
             listener.ack_backlog(),
             listener.max_ack_backlog,

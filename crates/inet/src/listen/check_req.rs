@@ -133,7 +133,7 @@ pub(crate) fn check_req<F: Side>(
     if full {
         // docs/linux 44, 45: the request stays, unless tcp_abort_on_overflow.
         let reset = sh.sysctls.tcp_abort_on_overflow != 0;
-        sh.mib.inc(Counter::ListenOverflows);
+        sh.count_overflow(l);
         if migrated {
             sh.mib.inc(Counter::TcpMigrateReqFailure);
         }

@@ -85,9 +85,10 @@ pub(crate) fn conn_request<F: Side>(
         sh.mib.inc(Counter::Ip6InHdrErrors);
         return sh.drop_packet(DropReason::IpInvalidSource);
     }
-    let Some(listener) = sh.listeners.get(l) else {
+    let Some(listener) = sh.listeners.get_mut(l) else {
         return;
     };
+    listener.tally.syns += 1;
     let (limit, half_open, ack_backlog) = (
         listener.max_ack_backlog,
         listener.half_open,
@@ -120,7 +121,7 @@ pub(crate) fn conn_request<F: Side>(
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
     }
     if accepts_full {
-        sh.mib.inc(Counter::ListenOverflows);
+        sh.count_overflow(l);
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
     }
     // Without cookies the last quarter of tcp_max_syn_backlog is for proven peers (docs/linux 51, 52).

@@ -160,7 +160,7 @@ pub(crate) fn check<F: Side>(
         .is_some_and(|l| l.accept_queue_is_full())
     {
         remove(half, sh, slot);
-        sh.mib.inc(Counter::ListenOverflows);
+        sh.count_overflow(l);
         sh.drop_at_listener(DropReason::TcpListenOverflow);
         let remote = SocketAddr::new(F::to_ip(tuple.raddr), tuple.rport);
         return sh.trace(|| Step::Overflow {

@@ -43,6 +43,14 @@ use crate::hooks::{SockOp, Step};
 use crate::shared::Shared;
 use crate::socket::{Phase, SsState};
 
+/// What came to a listener so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) syns: u64,
+    pub(crate) connections: u64,
+    pub(crate) overflows: u64,
+}
+
 /// A socket in LISTEN: its limits and its accept queue; no send or receive state.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -63,6 +71,7 @@ pub(crate) struct Listener {
     pub(crate) queue: VecDeque<u32>,
     /// Each SYN waits for a verdict (`listen_any`).
     pub(crate) held: bool,
+    pub(crate) tally: Tally,
     /// Until when an ACK without a request is tested for a SYN cookie (docs/linux 85).
     pub(crate) cookies_until: Instant,
     /// The SO_REUSEPORT group that it is a member of.

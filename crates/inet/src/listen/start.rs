@@ -66,6 +66,7 @@ pub(crate) fn listen_start(
         young: 0,
         queue: VecDeque::new(),
         held: false,
+        tally: super::Tally::default(),
         cookies_until: Instant(0),
         group: NONE,
         incoming_cpu: s.conf.as_ref().map_or(-1, |c| c.incoming_cpu),

@@ -113,6 +113,7 @@ impl Supervisor {
         };
         match request {
             Request::Get(Get::Nstat) => answer.counters = self.stack.counters(),
+            Request::Get(Get::Top) => self.top(&mut answer),
             Request::Get(get) => {
                 answer.sockets = self.rows(*get == Get::SsInfo);
                 answer.published = self
@@ -185,7 +186,7 @@ impl Supervisor {
     }
 
     /// Adds the process, as far as it is still there.
-    fn named(&self, mut row: Row, tid: u32) -> Row {
+    pub(super) fn named(&self, mut row: Row, tid: u32) -> Row {
         row.pid = crate::sys::remote::process_of(tid).ok();
         let comm = row
             .pid

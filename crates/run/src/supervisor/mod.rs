@@ -18,6 +18,7 @@ mod stack;
 pub(crate) mod start;
 mod stats;
 mod table;
+mod top;
 mod untold;
 mod waiting;
 

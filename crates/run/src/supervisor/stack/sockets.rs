@@ -1,6 +1,8 @@
 //! The stack as `ss` and `nstat` see it.
 
-use hearken_abi::{Counter, Domain};
+use hearken_abi::{Counter, Domain, DropReason};
+
+use hearken_inet::ListenerQueues;
 
 use super::topology::why;
 use super::{FileId, SocketId, Stack};
@@ -111,6 +113,22 @@ impl Stack {
             .iter()
             .map(|c| (format!("{}{}", c.group(), c.name()), mib.get(*c)))
             .collect()
+    }
+
+    /// Packets dropped so far, by Linux's name of the reason.
+    pub(crate) fn drops(&self) -> Vec<(String, u64)> {
+        let drops = self.machine.net(self.prog).drops();
+        DropReason::ALL
+            .iter()
+            .map(|r| (r.name().to_owned(), drops.get(*r)))
+            .filter(|(_, n)| *n != 0)
+            .collect()
+    }
+
+    /// Both queues, if it listens.
+    pub(crate) fn listener_queues(&self, file: FileId) -> Option<ListenerQueues> {
+        let socket = self.socket_of(file)?;
+        self.machine.net(self.prog).listener_queues(socket)
     }
 
     /// Connections in a listener's accept queue.

@@ -137,6 +137,12 @@ impl Stack {
         IFACES
     }
 
+    /// Bytes that the link took to the program, and from it.
+    pub(crate) fn link_bytes(&self) -> (u64, u64) {
+        let bytes = |to| self.topology.link.stats(to).bytes;
+        (bytes(Side::A), bytes(Side::B))
+    }
+
     /// The name of one of the program's interfaces.
     pub(crate) fn iface_name(&self, iface: IfaceId) -> &str {
         let net = self.machine.net(self.prog);
