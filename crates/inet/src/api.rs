@@ -6,6 +6,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use hearken_abi::{Domain, TcpState};
+use hearken_tcp::tcb::Knob;
 use hearken_tcp::{Instant, Sysctls};
 
 use crate::hooks::Hooks;
@@ -173,6 +174,14 @@ pub enum Opt {
     FastOpenKeys(FastOpenKeys),
     /// TCP_FASTOPEN_NO_COOKIE
     FastOpenNoCookie(bool),
+    /// Timers and limits.
+    Knob(Knob),
+    /// TCP_QUICKACK, of a connection.
+    QuickAck(bool),
+    /// IP_MINTTL: packets with less are dropped.
+    MinTtl(u8),
+    /// IPV6_MINHOPCOUNT
+    MinHops(u8),
 }
 
 /// The options of a socket as they stand.
@@ -212,6 +221,8 @@ pub struct Options {
     pub ttl: u8,
     /// TCP_FASTOPEN
     pub fast_open_qlen: u32,
+    /// TCP_QUICKACK of a connection.
+    pub quick_ack: Option<bool>,
 }
 
 /// One socket, half-open or TIME_WAIT connection, as `ss` and /proc/net/tcp show it.

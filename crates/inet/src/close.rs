@@ -121,7 +121,7 @@ impl WithConn for CloseConn {
             return;
         };
         let unread = c.tcb.readable() > 0;
-        let out = (c.tcb.tells_reset() && (unread || self.linger_zero))
+        let out = (c.tcb.tells_reset() && (unread || self.linger_zero || c.tcb.closes_by_reset()))
             .then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
         let (reset, fx) = c.tcb.close(&mut sh.ctx(self.now), self.linger_zero);
         if reset && let Some(out) = out {

@@ -163,8 +163,10 @@ fn open<F: Side>(
         let conf = s.conf();
         conf.local = SocketAddr::new(addr, lport);
         let (sndbuf, rcvbuf, syn_cnt) = (conf.sndbuf, conf.rcvbuf, conf.syn_cnt);
+        let knobs = conf.knobs;
         let mut cx = sh.ctx(now);
         tcb.set_syn_retries(&cx, syn_cnt);
+        tcb.set_knobs(&cx, knobs);
         if keep_alive {
             tcb.set_keepalive(&mut cx, true);
         }

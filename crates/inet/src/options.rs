@@ -100,6 +100,22 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         Opt::Tos(v) => s.conf().tos = v,
         Opt::Ttl(v) => s.conf().ttl = v,
         Opt::DeferAccept(n) => s.conf().defer_accept = n,
+        Opt::Knob(knob) => {
+            s.conf().knobs.set(knob);
+            let knobs = s.conf().knobs;
+            net.step(now, slot, |t, cx| t.set_knobs(cx, knobs));
+        }
+        Opt::QuickAck(on) => {
+            net.step(now, slot, |t, cx| t.set_quick_ack(cx, on));
+        }
+        Opt::MinTtl(n) => {
+            s.conf().min_ttl[0] = n;
+            net.sh.min_ttl |= n != 0;
+        }
+        Opt::MinHops(n) => {
+            s.conf().min_ttl[1] = n;
+            net.sh.min_ttl |= n != 0;
+        }
         Opt::SaveSyn(n) => s.conf().save_syn = n,
         Opt::FastOpenQlen(n) => {
             if matches!(s.phase, Phase::V4(_) | Phase::V6(_)) {
@@ -161,5 +177,6 @@ pub(crate) fn get(net: &Net, slot: u32) -> Option<Options> {
         tos: c.tos,
         ttl: c.ttl,
         fast_open_qlen: c.fast_open_qlen,
+        quick_ack: net.tcb(slot).map(|t| t.quick_ack()),
     })
 }

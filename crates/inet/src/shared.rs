@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) saved_syns: SavedSyns,
     /// The Fast Open keys, once there is one.
     pub(crate) fastopen_keys: Option<FastOpenKeys>,
+    /// Some socket has, or had, a least TTL: nobody looks before.
+    pub(crate) min_ttl: bool,
     events: VecDeque<(u32, u32)>,
     hooks: Option<Box<dyn Hooks + Send>>,
     mask: HookMask,
@@ -88,6 +90,7 @@ impl Shared {
             lo: VecDeque::new(),
             saved_syns: SavedSyns::default(),
             fastopen_keys: None,
+            min_ttl: false,
             events: VecDeque::new(),
             hooks,
             mask,

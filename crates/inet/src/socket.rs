@@ -6,7 +6,7 @@ use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use hearken_abi::Domain;
-use hearken_tcp::tcb::NONE;
+use hearken_tcp::tcb::{Knobs, NONE};
 
 use crate::api::IfaceId;
 use crate::event::Ready;
@@ -63,6 +63,10 @@ pub(crate) struct Conf {
     pub(crate) saved_syn: Option<Box<[u8]>>,
     /// What the layer above wants children to have.
     pub(crate) attached: Option<Attached>,
+    /// Timers and limits of the connection.
+    pub(crate) knobs: Knobs,
+    /// IP_MINTTL and IPV6_MINHOPCOUNT.
+    pub(crate) min_ttl: [u8; 2],
     /// SO_INCOMING_CPU, -1 for none.
     pub(crate) incoming_cpu: i32,
     /// The SO_REUSEPORT group that a program made for a socket that does not listen yet.
@@ -95,6 +99,8 @@ impl Conf {
             save_syn: 0,
             saved_syn: None,
             attached: None,
+            knobs: Knobs::default(),
+            min_ttl: [0; 2],
             incoming_cpu: -1,
             own_group: None,
             fast_open_keys: None,
@@ -111,6 +117,8 @@ impl Conf {
             && self.linger.is_none()
             && self.attached.is_none()
             && self.save_syn == 0
+            && self.knobs == Knobs::default()
+            && self.min_ttl == [0; 2]
             && (self.max_seg, self.syn_cnt, self.tos, self.ttl) == (0, 0, 0, 0);
         (!plain).then(|| {
             let fresh = Self::new(domain);

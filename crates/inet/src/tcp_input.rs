@@ -134,6 +134,9 @@ pub(crate) fn tcp_input<F: Side>(
             let Some(c) = half.conns.get_mut(slot) else {
                 return;
             };
+            if sh.min_ttl && too_far(sh, c.tcb.owner, &p) {
+                return;
+            }
             let fx = c.tcb.input(&mut sh.ctx(now), &p.seg);
             after(half, sh, now, slot, fx, Some(&p));
         }
@@ -141,6 +144,20 @@ pub(crate) fn tcp_input<F: Side>(
         Some(Entry::TimeWait(slot)) => timewait::input(half, sh, now, slot, &p),
         None => to_listener(half, sh, now, &p, None),
     }
+}
+
+/// IP_MINTTL, IPV6_MINHOPCOUNT (RFC 5082) of the socket that a segment is for; a request sock does not ask
+/// (docs/linux/limits.md).
+fn too_far<F: Side>(sh: &mut Shared, socket: u32, p: &Packet<'_, F>) -> bool {
+    let conf = sh.sockets.get(socket).and_then(|s| s.conf.as_ref());
+    let least = conf.map_or(0, |c| c.min_ttl[usize::from(F::V6)]);
+    let ttl = p.raw.ip.get(if F::V6 { 7 } else { 8 });
+    let far = ttl.is_some_and(|&ttl| ttl < least);
+    if far {
+        sh.mib.inc(Counter::TcpMinTtlDrop);
+        sh.drop_packet(DropReason::TcpMinttl);
+    }
+    far
 }
 
 /// Whether the option list lets a segment reach a socket that has no key (Linux `tcp_inbound_hash`; a TIME_WAIT sock
@@ -190,6 +207,12 @@ pub(crate) fn to_listener<F: Side>(
         }
         return;
     };
+    if sh.min_ttl {
+        let socket = sh.listeners.get(l).map_or(NONE, |l| l.socket);
+        if too_far(sh, socket, p) {
+            return;
+        }
+    }
     if !signature_ok(sh, p) {
         return;
     }

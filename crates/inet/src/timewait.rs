@@ -59,7 +59,7 @@ pub(crate) fn enter<F: Side>(
     };
     let t = &mut c.tcb;
     let ack = t.has(Tcb::ACK_NOW);
-    let fin_timeout = Duration::from_secs(u64::from(sh.sysctls.tcp_fin_timeout));
+    let fin_timeout = t.fin_wait2_time(&sh.ctx(now)).unwrap_or_default();
     let mut flags = 0;
     if t.has(Tcb::TSTAMP_OK) {
         flags |= TimeWaitSock::<F>::TSTAMP_OK;

@@ -122,6 +122,7 @@ sysctls! {
     tcp_keepalive_intvl: u32 = "net.ipv4.tcp_keepalive_intvl", 0;
     tcp_keepalive_probes: u32 = "net.ipv4.tcp_keepalive_probes", 0;
     tcp_max_tw_buckets: u32 = "net.ipv4.tcp_max_tw_buckets", 0;
+    tcp_notsent_lowat: u32 = "net.ipv4.tcp_notsent_lowat", 0;
     tcp_ecn: u8 = "net.ipv4.tcp_ecn", 0;
     tcp_ecn_fallback: u8 = "net.ipv4.tcp_ecn_fallback", 0;
     tcp_rmem: [u32; 3] = "net.ipv4.tcp_rmem", [0; 3];

@@ -55,10 +55,11 @@ pub(super) fn add<F: Side>(
     });
     c.tcb.set_nodelay(no_delay);
     c.tcb.set_cork(cork);
-    let bufs = s
-        .and_then(|s| s.conf.as_ref())
-        .map_or((None, None), |c| (c.sndbuf, c.rcvbuf));
+    let conf = s.and_then(|s| s.conf.as_ref());
+    let bufs = conf.map_or((None, None), |c| (c.sndbuf, c.rcvbuf));
+    let knobs = conf.map_or_else(Default::default, |c| c.knobs);
     let mut cx = sh.ctx(now);
+    c.tcb.set_knobs(&cx, knobs);
     if keep_alive {
         c.tcb.set_keepalive(&mut cx, true);
     }

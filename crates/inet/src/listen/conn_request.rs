@@ -49,6 +49,7 @@ pub(crate) struct Shape {
     pub(crate) ttl: u8,
     pub(crate) defer_accept: u8,
     pub(crate) save_syn: u8,
+    pub(crate) window_clamp: u32,
 }
 
 pub(crate) fn shape(sh: &Shared, socket: u32) -> Shape {
@@ -64,6 +65,7 @@ pub(crate) fn shape(sh: &Shared, socket: u32) -> Shape {
         ttl: c.ttl,
         defer_accept: c.defer_accept,
         save_syn: c.save_syn,
+        window_clamp: c.knobs.window_clamp,
     })
 }
 
@@ -207,7 +209,13 @@ fn request<F: Side>(
     let rcvbuf = shape.rcvbuf.unwrap_or(sys.tcp_rmem[1]);
     // An ACK has no window scale option: a cookie's comes back by the timestamp, and ours is computed as before.
     let is_ack = p.header.flags.contains(Flags::ACK);
-    let (wnd, scale) = initial_window(sys, rcvbuf, seg, wscale.is_some() || is_ack);
+    let (wnd, scale) = initial_window(
+        sys,
+        rcvbuf,
+        shape.window_clamp,
+        seg,
+        wscale.is_some() || is_ack,
+    );
     // RFC 9293 3.7.1: no option means 536, over IPv6 1220; Linux never goes under tcp_min_snd_mss (docs/linux 72).
     let default_mss = if F::V6 { 1220 } else { 536 };
     let said = if is_ack {

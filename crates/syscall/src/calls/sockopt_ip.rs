@@ -77,7 +77,11 @@ pub(crate) fn set(
             return Err(Errno::EPERM);
         }
         IP_MTU_DISCOVER => options_mut(m, file)?.mtu_discover = within(v, 0, 5)?,
-        IP_MINTTL => options_mut(m, file)?.min_ttl = within(needed(value)?, 0, 255)?,
+        IP_MINTTL => {
+            let ttl = within(needed(value)?, 0, 255)?;
+            options_mut(m, file)?.min_ttl = ttl;
+            push(m, now, file, Opt::MinTtl(ttl as u8))?;
+        }
         IP_MULTICAST_LOOP => {
             let on = needed(value)? != 0;
             options_mut(m, file)?.multicast_loop = on;

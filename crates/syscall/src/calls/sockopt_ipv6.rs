@@ -90,7 +90,11 @@ pub(crate) fn set(
         IPV6_MULTICAST_ALL => {
             options_mut(m, file)?.v6_multicast_all = int(value)? != 0;
         }
-        IPV6_MINHOPCOUNT => options_mut(m, file)?.v6_min_hops = int_in(value, 0, 255)?,
+        IPV6_MINHOPCOUNT => {
+            let hops = int_in(value, 0, 255)?;
+            options_mut(m, file)?.v6_min_hops = hops;
+            push(m, now, file, Opt::MinHops(hops as u8))?;
+        }
         IPV6_AUTOFLOWLABEL => options_mut(m, file)?.v6_auto_flow_label = lenient(value),
         IPV6_ADD_MEMBERSHIP
         | IPV6_DROP_MEMBERSHIP

@@ -9,7 +9,7 @@ use crate::options::{CONGESTION_NAME_MAX, JIFFY};
 use alloc::vec::Vec;
 use hearken_abi::sock::*;
 use hearken_abi::{Errno, TcpState};
-use hearken_inet::{FastOpenKeys, Instant, Opt};
+use hearken_inet::{FastOpenKeys, Instant, Knob, Opt};
 
 /// `MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPINTVL`; `MAX_TCP_KEEPCNT`, `MAX_TCP_SYNCNT`
 const MAX_KEEP_SECONDS: i32 = 32_767;
@@ -117,25 +117,26 @@ pub(crate) fn set(
         TCP_KEEPIDLE => {
             let v = int_in(value, 1, MAX_KEEP_SECONDS)?;
             options_mut(m, file)?.keep_idle = Some(v);
+            push(m, now, file, Opt::Knob(Knob::KeepIdle(v as u16)))?;
         }
         TCP_KEEPINTVL => {
             let v = int_in(value, 1, MAX_KEEP_SECONDS)?;
             options_mut(m, file)?.keep_interval = Some(v);
+            push(m, now, file, Opt::Knob(Knob::KeepInterval(v as u16)))?;
         }
         TCP_KEEPCNT => {
             let v = int_in(value, 1, MAX_COUNT)?;
             options_mut(m, file)?.keep_count = Some(v);
+            push(m, now, file, Opt::Knob(Knob::KeepCount(v as u8)))?;
         }
         TCP_SYNCNT => {
             let v = int_in(value, 1, MAX_COUNT)?;
             push(m, now, file, Opt::SynCnt(v as u8))?;
         }
         TCP_LINGER2 => {
-            options_mut(m, file)?.linger2 = match v {
-                ..0 => Some(-1),
-                0 => None,
-                _ => Some(v.min(MAX_LINGER2)),
-            };
+            let linger2 = v.clamp(-1, MAX_LINGER2);
+            options_mut(m, file)?.linger2 = (v != 0).then_some(linger2);
+            push(m, now, file, Opt::Knob(Knob::Linger2(linger2 as i16)))?;
         }
         TCP_DEFER_ACCEPT => {
             let count = seconds_to_retransmits(v);
@@ -146,13 +147,23 @@ pub(crate) fn set(
             if v == 0 && state != TcpState::Close {
                 return Err(Errno::EINVAL);
             }
-            options_mut(m, file)?.window_clamp = if v == 0 { 0 } else { v.max(MIN_WINDOW_CLAMP) };
+            let clamp = if v == 0 { 0 } else { v.max(MIN_WINDOW_CLAMP) };
+            options_mut(m, file)?.window_clamp = clamp;
+            push(m, now, file, Opt::Knob(Knob::WindowClamp(clamp as u32)))?;
         }
-        TCP_QUICKACK => options_mut(m, file)?.quick_ack = flag(value)?,
+        TCP_QUICKACK => {
+            let on = flag(value)?;
+            options_mut(m, file)?.quick_ack = on;
+            push(m, now, file, Opt::QuickAck(on))?;
+        }
         TCP_THIN_LINEAR_TIMEOUTS => options_mut(m, file)?.thin_linear = switch(value)?,
         // Accepted, and without effect since 4.15.
         TCP_THIN_DUPACK => drop(switch(value)?),
-        TCP_USER_TIMEOUT => options_mut(m, file)?.user_timeout = int_in(value, 0, i32::MAX)?,
+        TCP_USER_TIMEOUT => {
+            let ms = int_in(value, 0, i32::MAX)?;
+            options_mut(m, file)?.user_timeout = ms;
+            push(m, now, file, Opt::Knob(Knob::UserTimeout(ms as u32)))?;
+        }
         TCP_REPAIR => return Err(Errno::EPERM),
         TCP_FASTOPEN => {
             let v = int_in(value, 0, i32::MAX)?;
@@ -163,7 +174,11 @@ pub(crate) fn set(
             push(m, now, file, Opt::FastOpenQlen(qlen.min(v.unsigned_abs())))?;
         }
         TCP_TIMESTAMP => return Err(Errno::EPERM),
-        TCP_NOTSENT_LOWAT => options_mut(m, file)?.notsent_lowat = v,
+        TCP_NOTSENT_LOWAT => {
+            options_mut(m, file)?.notsent_lowat = v;
+            #[expect(clippy::cast_sign_loss, reason = "Linux takes it as unsigned, too")]
+            push(m, now, file, Opt::Knob(Knob::NotsentLowat(v as u32)))?;
+        }
         TCP_SAVE_SYN => {
             let save = int_in(value, 0, 2)?;
             options_mut(m, file)?.save_syn = save;
@@ -188,7 +203,9 @@ pub(crate) fn set(
         TCP_RTO_MAX_MS => {
             let ms = int_in(value, 1000, 120_000)?;
             let jiffy = i32::try_from(JIFFY.as_millis()).unwrap_or(1);
-            options_mut(m, file)?.rto_max_ms = Some((ms + jiffy - 1) / jiffy * jiffy);
+            let ms = (ms + jiffy - 1) / jiffy * jiffy;
+            options_mut(m, file)?.rto_max_ms = Some(ms);
+            push(m, now, file, Opt::Knob(Knob::RtoMax(ms as u32)))?;
         }
         // Only for a socket under repair, which none is.
         TCP_REPAIR_QUEUE | TCP_REPAIR_WINDOW => return Err(Errno::EPERM),
@@ -255,7 +272,7 @@ pub(crate) fn get(
             };
             return Ok(cut(&m.net(t.net).tcp_info(now, t.socket).to_bytes(), cap));
         }
-        TCP_QUICKACK => i32::from(o.quick_ack),
+        TCP_QUICKACK => i32::from(k.quick_ack.unwrap_or(o.quick_ack)),
         TCP_CONGESTION => return Ok(cut(&congestion_name(m, file, o.congestion), cap)),
         // reno and cubic have nothing to tell.
         TCP_CC_INFO => return Ok(Vec::new()),

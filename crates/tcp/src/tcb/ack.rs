@@ -131,6 +131,7 @@ impl Tcb {
         if let Some(us) = sample {
             self.rtt.sample(us);
         }
+        self.not_stalled();
         if fin_acked {
             self.flags |= Self::FIN_ACKED;
         }
@@ -317,16 +318,19 @@ impl Tcb {
         }
         let outstanding = self.snd.nxt != self.snd.una;
         let (rtt, shut_out) = (self.rtt, self.shut_out());
+        let most = self.rto_max(cx);
         let Some(x) = &mut self.xfer else { return };
         if outstanding {
             if progress || x.rto_at == Instant::FAR {
-                x.rto_at = cx.now + x.backed_off(rtt.rto(), cx);
+                x.rto_at = cx.now + x.backed_off(rtt.rto(), most);
             }
         } else {
             // The peer lives.
             x.retries = 0;
             if shut_out {
-                x.rto_at = cx.now + x.backed_off(rtt.rto(), cx);
+                let wait = x.backed_off(rtt.rto(), most);
+                let at = cx.now + self.clamp_to_user_timeout(cx, wait);
+                self.xfer(cx).rto_at = at;
             } else {
                 (x.rto_at, x.backoff) = (Instant::FAR, 0);
             }

@@ -423,6 +423,9 @@ impl Tcb {
             TcpState::FinWait1 => {
                 self.set_state(cx, TcpState::FinWait2);
                 if self.owner == super::NONE {
+                    if let Some(fx) = self.linger_not(cx, false) {
+                        return fx | Effects::RESET_PEER;
+                    }
                     Effects::FIN_WAIT2
                 } else {
                     Effects::WRITE
@@ -550,8 +553,8 @@ impl Tcb {
             if !x.recv.has_holes() {
                 x.newest = None;
             }
-            let quick = x.quick > 0;
-            x.quick = x.quick.saturating_sub(1);
+            let quick = x.quick > 0 && !x.pingpong;
+            x.quick -= u8::from(quick);
             // RFC 1122 4.2.3.2: at least every second full segment; a filled hole at once.
             quick || holes || nxt - wup > one_segment || pingpong
         };

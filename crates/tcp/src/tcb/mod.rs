@@ -11,6 +11,7 @@ mod ecn;
 mod error;
 mod fast_open;
 mod input;
+mod knobs;
 mod output;
 mod probe;
 mod timer;
@@ -36,6 +37,7 @@ use hearken_wire::options::Options;
 pub use diag::Timer;
 pub use error::SoError;
 pub use fast_open::{FastOpen, Pending};
+pub use knobs::{Knob, Knobs};
 pub use output::Output;
 pub use user::SendRoom;
 pub use window::initial_window;
@@ -243,12 +245,15 @@ pub struct Transfer {
     pub(crate) probed: bool,
     pub(crate) probe_tail: bool,
     pub(crate) fast_open: Option<Box<FastOpen>>,
+    /// ACKs wait for data to ride on (Linux `pingpong`).
+    pub(crate) pingpong: bool,
+    /// What the program set.
+    pub(crate) set: Option<Box<knobs::Set>>,
 }
 
 impl Transfer {
-    /// `rto` after the timeouts so far (RFC 6298 5.5), at most `net.ipv4.tcp_rto_max_ms`.
-    pub(crate) fn backed_off(&self, rto: Duration, cx: &Ctx<'_>) -> Duration {
-        let most = Duration::from_millis(u64::from(cx.sysctls.tcp_rto_max_ms));
+    /// `rto` after the timeouts so far (RFC 6298 5.5), at most `most`.
+    pub(crate) fn backed_off(&self, rto: Duration, most: Duration) -> Duration {
         if self.backoff == 0 {
             return rto.min(most);
         }
@@ -424,7 +429,7 @@ impl Tcb {
             t.ecn = Self::ECN_OK;
         }
         // Unlike a SYN-ACK's, a SYN's window takes no notice of timestamps (docs/linux/connect.md).
-        let (wnd, scale) = initial_window(cx.sysctls, rcvbuf, advmss, t.has(Self::WSCALE_OK));
+        let (wnd, scale) = initial_window(cx.sysctls, rcvbuf, 0, advmss, t.has(Self::WSCALE_OK));
         t.rcv.wnd = wnd;
         t.wscales = scale << 4;
         t.flags |= Self::SYN_NOW;
@@ -534,6 +539,8 @@ impl Tcb {
                 probed: false,
                 probe_tail: false,
                 fast_open: None,
+                pingpong: false,
+                set: None,
             })
         })
     }

@@ -143,9 +143,9 @@ impl Tcb {
         if self.snd.nxt != self.snd.una || self.waiting() == (0, false) {
             return;
         }
-        let rto = self.rtt.rto();
+        let (rto, most) = (self.rtt.rto(), self.rto_max(cx));
         if let Some(x) = self.xfer.as_mut().filter(|x| x.rto_at == Instant::FAR) {
-            x.rto_at = cx.now + x.backed_off(rto, cx);
+            x.rto_at = cx.now + x.backed_off(rto, most);
             self.rearm();
         }
     }
@@ -296,6 +296,9 @@ impl Tcb {
         let end = seq + len + u32::from(fin);
         self.snd.nxt = end;
         let now = cx.now;
+        if idle {
+            self.not_stalled();
+        }
         if let Some(x) = &mut self.xfer {
             if idle {
                 // From persist, or from rest, to retransmission.

@@ -3,7 +3,6 @@
 use super::{CaState, Ctx, Effects, SoError, Tcb};
 use crate::Instant;
 use crate::rtt::TIMEOUT_INIT;
-use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 
 impl Tcb {
@@ -20,7 +19,7 @@ impl Tcb {
         if !self.has(Self::KEEPALIVE) {
             return;
         }
-        let at = cx.now + Duration::from_secs(u64::from(cx.sysctls.tcp_keepalive_time));
+        let at = cx.now + self.keep_idle(cx);
         let x = self.xfer(cx);
         x.keepalive_at = at;
         self.rearm();
@@ -35,12 +34,15 @@ impl Tcb {
         };
         if x.delack_at <= cx.now {
             x.delack_at = Instant::FAR;
+            // Nothing came to ride on: ACKs hurry again (inet_csk_exit_pingpong_mode, 6.18).
+            x.pingpong = false;
+            x.quick = x.quick.saturating_sub(1);
             cx.mib.inc(Counter::DelayedAcks);
             self.flags |= Self::ACK_NOW;
         }
         if x.keepalive_at <= cx.now {
-            x.keepalive_at =
-                cx.now + Duration::from_secs(u64::from(cx.sysctls.tcp_keepalive_intvl));
+            let next = cx.now + self.keep_interval(cx);
+            self.xfer(cx).keepalive_at = next;
             fx |= self.on_keepalive(cx);
         }
         if self.xfer.as_ref().is_some_and(|x| x.reo_at <= cx.now) {
@@ -63,15 +65,16 @@ impl Tcb {
     }
 
     fn on_keepalive(&mut self, cx: &mut Ctx<'_>) -> Effects {
-        let Some(x) = &mut self.xfer else {
+        let Some(x) = &self.xfer else {
             return Effects::NONE;
         };
         if self.snd.nxt != self.snd.una || !x.send.is_empty() {
             return Effects::NONE;
         }
-        if u32::from(x.retries) >= cx.sysctls.tcp_keepalive_probes {
+        if self.kept_alive_enough(cx) {
             return self.timed_out(cx) | Effects::RESET_OUT;
         }
+        let x = self.xfer(cx);
         x.retries = x.retries.saturating_add(1);
         x.probe = true;
         cx.mib.inc(Counter::TcpKeepAlive);
@@ -83,17 +86,20 @@ impl Tcb {
     fn on_persist(&mut self, cx: &mut Ctx<'_>) -> Effects {
         let (rto, limit) = (self.rtt.rto(), self.retry_limit(cx));
         let orphan = self.owner == super::NONE;
+        let most = self.rto_max(cx);
+        let stalled = self.stalled_too_long(cx) == Some(true);
         let Some(x) = &mut self.xfer else {
             return Effects::NONE;
         };
-        let slowest = u128::from(cx.sysctls.tcp_rto_max_ms);
-        if x.retries >= limit || orphan && x.backed_off(rto, cx).as_millis() >= slowest {
+        if stalled || x.retries >= limit || orphan && x.backed_off(rto, most) >= most {
             return self.timed_out(cx);
         }
         x.retries += 1;
         x.backoff = x.backoff.saturating_add(1);
         x.probe = true;
-        x.rto_at = cx.now + x.backed_off(rto, cx);
+        let wait = x.backed_off(rto, most);
+        let at = cx.now + self.clamp_to_user_timeout(cx, wait);
+        self.xfer(cx).rto_at = at;
         Effects::NONE
     }
 
@@ -137,14 +143,15 @@ impl Tcb {
         let (una, nxt, rto) = (self.snd.una, self.snd.nxt, self.rtt.rto());
         let syn = matches!(self.state, TcpState::SynSent | TcpState::SynRecv);
         let (syn_sent, syn_retries) = (self.state == TcpState::SynSent, self.syn_retries(cx));
+        let most = self.rto_max(cx);
+        let stalled = self.stalled_too_long(cx);
         let Some(x) = &mut self.xfer else {
             return Effects::NONE;
         };
         if self.snd.wnd == 0 && !syn && self.owner != super::NONE {
             // The peer took back the window that it had offered: as with the persist timer, an answer keeps the
             // connection alive, here for two of the longest timeouts (Linux `tcp_rtx_probe0_timed_out`).
-            let most = Duration::from_millis(2 * u64::from(cx.sysctls.tcp_rto_max_ms));
-            if cx.now.since(x.heard_at) > most {
+            if cx.now.since(x.heard_at) > 2 * most {
                 return self.timed_out(cx);
             }
         } else {
@@ -153,7 +160,8 @@ impl Tcb {
             // (retransmits_timed_out, 6.18; docs/linux/connect.md). Until data moves, `drs_at` is when the SYN was made.
             let too_long =
                 syn_sent && cx.now >= x.drs_at + TIMEOUT_INIT * ((2 << syn_retries.min(30)) - 1);
-            if x.retries >= limit || too_long {
+            // TCP_USER_TIMEOUT takes the place of the count.
+            if stalled.unwrap_or(x.retries >= limit || too_long) {
                 return self.timed_out(cx);
             }
             x.retries += 1;
@@ -161,8 +169,12 @@ impl Tcb {
         if !syn_sent || x.retries > cx.sysctls.tcp_syn_linear_timeouts {
             x.backoff = x.backoff.saturating_add(1);
         }
-        x.rto_at = cx.now + x.backed_off(rto, cx);
-        x.timed = None;
+        let wait = x.backed_off(rto, most);
+        let at = cx.now + self.clamp_to_user_timeout(cx, wait);
+        let Some(x) = &mut self.xfer else {
+            return Effects::NONE;
+        };
+        (x.rto_at, x.timed) = (at, None);
         if syn {
             self.flags |= Self::SYN_NOW;
             return Effects::NONE;

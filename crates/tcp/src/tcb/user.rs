@@ -68,7 +68,9 @@ impl Tcb {
     /// Room for the program to write counts once a third of the buffer is free (Linux `sk_stream_is_writeable`).
     pub fn is_writable_with(&self, sysctls: &Sysctls) -> bool {
         match self.room_with(sysctls) {
-            SendRoom::Room(room) => room >= self.sndbuf_limit(sysctls) / 3,
+            SendRoom::Room(room) => {
+                room >= self.sndbuf_limit(sysctls) / 3 && self.few_unsent(sysctls.tcp_notsent_lowat)
+            }
             SendRoom::Full => false,
             SendRoom::Shut => true,
         }
@@ -108,7 +110,7 @@ impl Tcb {
             Some(x) => {
                 // An answer makes the session interactive: ACKs wait for more of them (Linux `pingpong`).
                 if x.had_data && cx.now < x.data_at + super::input::DELACK {
-                    x.quick = 0;
+                    x.pingpong = true;
                 }
                 x.send.append_with(cx.pool, room, f)
             }
@@ -179,13 +181,16 @@ impl Tcb {
                 cx.mib.inc(Counter::TcpAbortOnData);
                 self.abort(cx)
             }
-            TcpState::FinWait2 => (false, Effects::FIN_WAIT2),
             TcpState::SynRecv if self.pending().is_some() => {
                 // Unlike shutdown()'s, this FIN does not wait for the ACK (docs/linux/fast-open-child.md).
                 self.flags |= Self::FIN_QUEUED;
                 self.set_state(cx, TcpState::FinWait1);
                 (false, Effects::NONE)
             }
+            TcpState::FinWait2 => match self.linger_not(cx, true) {
+                Some(fx) => (true, fx),
+                None => (false, Effects::FIN_WAIT2),
+            },
             _ => {
                 self.shutdown_write(cx);
                 (false, Effects::NONE)
@@ -242,6 +247,19 @@ impl Tcb {
     /// TCP_SYNCNT, for a connection in SYN_SENT.
     pub fn set_syn_retries(&mut self, cx: &Ctx<'_>, n: u8) {
         self.xfer(cx).syn_retries = n;
+    }
+    /// TCP_QUICKACK as it stands.
+    pub fn quick_ack(&self) -> bool {
+        self.xfer.as_ref().is_none_or(|x| !x.pingpong)
+    }
+    /// TCP_QUICKACK: off makes ACKs wait for data to ride on; on, one that waits leaves if the program has read all.
+    pub fn set_quick_ack(&mut self, cx: &Ctx<'_>, on: bool) {
+        let unread = self.readable() > 0;
+        let x = self.xfer(cx);
+        x.pingpong = !on;
+        if on && x.delack_at != Instant::FAR && !unread {
+            self.flags |= Self::ACK_NOW;
+        }
     }
     /// TCP_NODELAY.
     pub fn set_nodelay(&mut self, on: bool) {

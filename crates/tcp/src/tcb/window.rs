@@ -11,9 +11,17 @@ const fn window_of(rcvbuf: u32) -> u32 {
 }
 
 /// The window of a SYN or SYN-ACK and our scale, for a receive buffer of `rcvbuf` bytes and segments of `mss` bytes.
-pub fn initial_window(sysctls: &Sysctls, rcvbuf: u32, mss: u16, wscale_ok: bool) -> (u32, u8) {
+/// `clamp`: TCP_WINDOW_CLAMP, 0 for none.
+pub fn initial_window(
+    sysctls: &Sysctls,
+    rcvbuf: u32,
+    clamp: u32,
+    mss: u16,
+    wscale_ok: bool,
+) -> (u32, u8) {
     let mss = u32::from(mss.max(1));
-    let mut space = window_of(rcvbuf);
+    let clamp = if clamp == 0 { u32::MAX } else { clamp };
+    let mut space = window_of(rcvbuf).min(clamp);
     if space > mss {
         space -= space % mss;
     }
@@ -26,6 +34,7 @@ pub fn initial_window(sysctls: &Sysctls, rcvbuf: u32, mss: u16, wscale_ok: bool)
         if rcvbuf != sysctls.tcp_rmem[1] {
             most = space;
         }
+        most = most.min(clamp);
         while most > 65535 && scale < 14 {
             most >>= 1;
             scale += 1;
@@ -48,7 +57,11 @@ impl Tcb {
         let (rcvbuf, charged) = self.xfer.as_ref().map_or((sysctls.tcp_rmem[1], 0), |x| {
             (x.rcvbuf, x.recv.charged() as u32)
         });
-        let full = window_of(rcvbuf);
+        let clamp = match self.knobs().window_clamp {
+            0 => u32::MAX,
+            n => n,
+        };
+        let full = window_of(rcvbuf).min(clamp);
         let free = full.saturating_sub(charged);
         let mss = u32::from(self.rcv_mss).min(full);
         // RFC 9293 3.8.6.2.2: silly windows are not offered.
@@ -98,9 +111,9 @@ mod tests {
     fn initial_window_at_mtu_1500_is_linux_s() {
         let s = Sysctls::default();
         let buf = s.tcp_rmem[1];
-        assert_eq!(initial_window(&s, buf, 1448, true), (65160, 7));
-        assert_eq!(initial_window(&s, buf, 1460, true), (64240, 7));
-        assert_eq!(initial_window(&s, buf, 1428, true), (64260, 7));
-        assert_eq!(initial_window(&s, buf, 1440, false), (64800, 0));
+        assert_eq!(initial_window(&s, buf, 0, 1448, true), (65160, 7));
+        assert_eq!(initial_window(&s, buf, 0, 1460, true), (64240, 7));
+        assert_eq!(initial_window(&s, buf, 0, 1428, true), (64260, 7));
+        assert_eq!(initial_window(&s, buf, 0, 1440, false), (64800, 0));
     }
 }

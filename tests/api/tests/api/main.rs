@@ -20,6 +20,7 @@ mod fast_open_queue;
 mod half_open;
 mod icmp;
 mod leave_listen;
+mod limits;
 mod listen_errno;
 mod option_list;
 mod readiness;
