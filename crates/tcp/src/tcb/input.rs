@@ -11,9 +11,6 @@ use hearken_wire::Flags;
 pub(super) const DELACK: Duration = Duration::from_millis(40);
 /// One tick of the measured kernel's clock.
 const JIFFY: Duration = Duration::from_millis(4);
-/// Linux's `TCP_PAWS_24DAYS`, in milliseconds.
-const PAWS_24DAYS_MS: u32 = 24 * 24 * 3600 * 1000;
-
 impl Tcb {
     /// Takes a segment that belongs to this connection.
     pub fn input(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
@@ -252,18 +249,6 @@ impl Tcb {
         false
     }
 
-    /// A bare ACK with an old timestamp that says nothing new, and is not older than the network may have held it.
-    fn is_disordered(&self, seg: &Segment<'_>) -> bool {
-        let Some((val, _)) = seg.options.timestamps else {
-            return false;
-        };
-        let behind = u128::from(self.ts_recent.wrapping_sub(val));
-        seg.seq == self.rcv.nxt
-            && seg.ack == self.snd.una
-            && !self.may_update_window(seg)
-            && behind * 5 <= self.rtt.rto().as_millis() * 6
-    }
-
     /// Header prediction (Linux `tcp_rcv_established`, 6.18): the segment comes as foreseen. Here only counters hang on it.
     fn predicted(&self, seg: &Segment<'_>) -> bool {
         let holes = self.xfer.as_ref().is_some_and(|x| x.recv.has_holes());
@@ -296,32 +281,6 @@ impl Tcb {
         } else if predicted && had_data {
             // The first data finds no memory set aside for the socket and takes the long way.
             cx.mib.inc(Counter::TcpHpHits);
-        }
-    }
-
-    /// Whether the segment's timestamp is older than TS.Recent, so that the segment comes from an earlier turn of the
-    /// sequence numbers (RFC 7323 5.3). `None`: it tells nothing.
-    fn timestamp_age(&self, cx: &Ctx<'_>, seg: &Segment<'_>) -> Option<bool> {
-        let (val, _) = seg
-            .options
-            .timestamps
-            .filter(|_| self.has(Self::TSTAMP_OK))?;
-        // Linux lets a timestamp step back by one (`TCP_PAWS_WINDOW`).
-        let older = (val.wrapping_sub(self.ts_recent) as i32) < -1;
-        let stale = cx.now.millis32().wrapping_sub(self.ts_recent_ms) > PAWS_24DAYS_MS;
-        Some(older && !stale)
-    }
-
-    /// TS.Recent follows an acceptable segment that spans what we acknowledged last (RFC 7323 4.3, 5.3 R3). Only now:
-    /// one that is not acceptable must not be able to make all later ones look old.
-    fn take_timestamp(&mut self, cx: &Ctx<'_>, seg: &Segment<'_>) {
-        let Some((val, _)) = seg.options.timestamps.filter(|_| self.has(Self::TSTAMP_OK)) else {
-            return;
-        };
-        let stale = cx.now.millis32().wrapping_sub(self.ts_recent_ms) > PAWS_24DAYS_MS;
-        let newer = val.wrapping_sub(self.ts_recent) as i32 >= 0;
-        if (newer || stale) && seg.seq.at_or_before(self.rcv.wup) {
-            (self.ts_recent, self.ts_recent_ms) = (val, cx.now.millis32());
         }
     }
 
