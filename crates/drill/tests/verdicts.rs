@@ -224,3 +224,13 @@ fn run_writes_a_capture_of_what_it_saw() {
     // The file's header, and three packets of 44, 44 and 40 bytes.
     assert_eq!(bytes.len(), 24 + 3 * 16 + 44 + 44 + 40);
 }
+
+#[test]
+fn declared_difference_is_skipped_while_it_lasts_and_fails_after() {
+    const DECLARED: &str = "// differs on Hearken: a reason\n";
+    let Verdict::Skip(why) = verdict(&format!("{DECLARED}+0 > . 1:1(0) ack 1"), false) else {
+        panic!("the difference is declared");
+    };
+    assert_eq!(why, "a known difference from Linux: a reason");
+    headline(DECLARED, "take the line out");
+}

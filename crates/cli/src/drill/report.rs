@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use hearken_drill::error::excerpt;
-use hearken_drill::{Failure, Outcome, System, Verdict};
+use hearken_drill::{Failure, Outcome, System, Verdict, side_by_side};
 
 use super::jobs::Ran;
 
@@ -28,6 +28,11 @@ pub(super) fn script(ran: &[Ran], verbose: bool) -> String {
         && let Some(parting) = parting(ours, linux)
     {
         let _ = writeln!(out, "     {parting}");
+        if let (Ok(ours), Ok(linux)) = (&ours.result, &linux.result)
+            && let Some(sides) = side_by_side(&ours.trace, &linux.trace)
+        {
+            out += &sides;
+        }
     }
     out
 }
