@@ -68,7 +68,7 @@ fn declared(script: &Script, verdict: Verdict) -> Verdict {
     let mut lines = (1..).zip(script.text.lines());
     let found = lines.find_map(|(at, line)| Some((at, line.strip_prefix(DIFFERS)?)));
     match (found, verdict) {
-        (Some((_, why)), Verdict::Fail(_)) => {
+        (Some((_, why)), Verdict::Fail(_) | Verdict::Skip(_)) => {
             Verdict::Skip(format!("a known difference from Linux: {}", why.trim_end()))
         }
         (Some((line, why)), Verdict::Pass) => Verdict::Fail(Box::new(Failure {
