@@ -4,16 +4,19 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hearken_abi::{Domain, TcpState};
 use hearken_tcp::tcb::{Connection, NONE, Tcb};
 use hearken_tcp::{Instant, Tuple, V4, V6};
+use hearken_wire::options::FastOpen;
 
 use crate::api::{Connect, Cred};
 use crate::bind;
+use crate::close::WithConn;
 use crate::error::ConnectError;
 use crate::family::Side;
 use crate::hash::bind::Holder;
-use crate::hash::established::Entry;
+use crate::hash::established::{Entry, Half};
 use crate::hooks::SockOp;
 use crate::listen::{advmss, shape};
 use crate::net::Net;
+use crate::shared::Shared;
 use crate::socket::{Phase, Socket, SsState, shown};
 use crate::tcp_input::touch;
 use crate::udp;
@@ -83,6 +86,56 @@ fn progress(net: &mut Net, slot: u32) -> Result<Connect, ConnectError> {
         s.ss = SsState::Connected;
     }
     Ok(Connect::Done)
+}
+
+/// `tcp_fastopen` bit: data goes with the SYN although there is no cookie.
+const TFO_CLIENT_NO_COOKIE: i32 = 4;
+
+/// Makes the SYN of an attempt that began just now a fast one (Linux `tcp_send_syn_data`): with as much of `data` as it
+/// takes if the peer gave us a cookie, or needs none, else with a request for one. How much it takes.
+pub(crate) fn fast_open(net: &mut Net, now: Instant, slot: u32, data: &[u8]) -> usize {
+    struct Fast<'a> {
+        now: Instant,
+        no_cookie: bool,
+        data: &'a [u8],
+    }
+    impl WithConn for Fast<'_> {
+        type Out = usize;
+        fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) -> usize {
+            let Some(c) = half.conns.get_mut(conn) else {
+                return 0;
+            };
+            let (local, peer) = (F::to_ip(c.tuple.laddr), F::to_ip(c.tuple.raddr));
+            let option = if self.no_cookie {
+                None
+            } else {
+                let known = sh.metrics.cookie(local, peer);
+                known.or_else(|| FastOpen::new(&[], false))
+            };
+            c.tcb
+                .fast_open_syn(&mut sh.ctx(self.now), option, self.data)
+        }
+    }
+    let conf = net.sh.sockets.get(slot).and_then(|s| s.conf.as_ref());
+    let no_cookie = net.sh.sysctls.tcp_fastopen & TFO_CLIENT_NO_COOKIE != 0
+        || conf.is_some_and(|c| c.fast_open_no_cookie);
+    let fast = Fast {
+        now,
+        no_cookie,
+        data,
+    };
+    net.with_conn(slot, fast).unwrap_or(0)
+}
+
+/// For TCP_FASTOPEN_CONNECT: whether the SYN waits for data.
+pub(crate) fn fast_open_connect(net: &mut Net, now: Instant, slot: u32) -> bool {
+    fast_open(net, now, slot, &[]);
+    let held = net.with_tcb(slot, Tcb::hold_fast_syn).unwrap_or(false);
+    if held && let Some(s) = net.sh.sockets.get_mut(slot) {
+        // __inet_stream_connect (6.18): connected, as far as connect() cares.
+        s.ss = SsState::Connected;
+    }
+    held
 }
 
 fn open<F: Side>(

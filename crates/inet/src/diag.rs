@@ -191,6 +191,7 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
     let (syn_data, child) = t.fast_open_info();
     i.options |= if syn_data { OPT_SYN_DATA } else { 0 };
     i.options |= if child { OPT_TFO_CHILD } else { 0 };
+    i.fastopen_client_fail = t.fast_open_client_fail();
     (i.snd_wscale, i.rcv_wscale) = (t.snd_wscale(), t.rcv_wscale());
     i.rto = t.rtt.rto().as_micros() as u32;
     (i.rtt, i.rttvar) = (t.rtt.srtt_us >> 3, t.rtt.rttvar_us >> 2);

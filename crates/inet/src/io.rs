@@ -126,7 +126,11 @@ impl Net {
         let Some(t) = t else { return Ready::NONE };
         // Of connections under way only a Fast Open child is of use already.
         if matches!(t.state, TcpState::SynSent | TcpState::SynRecv) && t.pending().is_none() {
-            return Ready::NONE;
+            // Or a client whose SYN waits for its data.
+            return match t.holds_fast_syn() {
+                true => Ready::WRITE,
+                false => Ready::NONE,
+            };
         }
         let mut r = Ready::NONE;
         let (rcv, snd) = (t.has(Tcb::RCV_SHUT), t.has(Tcb::SND_SHUT));

@@ -1,7 +1,8 @@
 //! Which peers have proven that they are there: what listen needs of Linux's `tcp_metrics`.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::IpAddr;
+use hearken_wire::options::FastOpen;
 
 /// How many pairs are remembered; the oldest is forgotten first.
 const MOST: usize = 1024;
@@ -11,6 +12,9 @@ const MOST: usize = 1024;
 pub(crate) struct Metrics {
     proven: BTreeSet<(IpAddr, IpAddr)>,
     order: VecDeque<(IpAddr, IpAddr)>,
+    /// Fast Open cookies that peers gave us, and their order.
+    cookies: BTreeMap<(IpAddr, IpAddr), FastOpen>,
+    cookie_order: VecDeque<(IpAddr, IpAddr)>,
 }
 
 impl Metrics {
@@ -26,6 +30,25 @@ impl Metrics {
             self.proven.remove(&oldest);
         }
         self.order.push_back(pair);
+    }
+
+    /// Notes the cookie with which we may open fast to `peer`.
+    pub(crate) fn set_cookie(&mut self, local: IpAddr, peer: IpAddr, cookie: FastOpen) {
+        let pair = (local, peer);
+        if self.cookies.insert(pair, cookie).is_some() {
+            return;
+        }
+        if self.cookie_order.len() == MOST
+            && let Some(oldest) = self.cookie_order.pop_front()
+        {
+            self.cookies.remove(&oldest);
+        }
+        self.cookie_order.push_back(pair);
+    }
+
+    /// The cookie for `peer` (Linux `tcp_fastopen_cache_get`).
+    pub(crate) fn cookie(&self, local: IpAddr, peer: IpAddr) -> Option<FastOpen> {
+        self.cookies.get(&(local, peer)).copied()
     }
 
     /// Whether the pair is known (Linux `tcp_peer_is_proven`; docs/linux 53).

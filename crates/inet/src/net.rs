@@ -408,6 +408,19 @@ impl Net {
         self.sh.socket(s).ok_or(ConnectError::AddrNotAvailable)?;
         connect::connect(self, now, s.slot, addr, cred)
     }
+    /// Right after [`Net::connect`], before anything left: the SYN brings as much of `data` as it can, if the peer gave us
+    /// a Fast Open cookie, else a request for one. Returns how many bytes it takes (sendto with `MSG_FASTOPEN`).
+    pub fn fast_open(&mut self, now: Instant, s: SocketId, data: &[u8]) -> usize {
+        match self.sh.socket(s) {
+            Some(_) => connect::fast_open(self, now, s.slot, data),
+            None => 0,
+        }
+    }
+    /// The same for TCP_FASTOPEN_CONNECT: with a cookie the SYN waits for the first bytes that are sent, and this is true;
+    /// without, it asks for one.
+    pub fn fast_open_connect(&mut self, now: Instant, s: SocketId) -> bool {
+        self.sh.socket(s).is_some() && connect::fast_open_connect(self, now, s.slot)
+    }
     /// What connect(2) answers from the socket's state alone, before it looks at an address; `None` when a new attempt may
     /// begin.
     pub fn connect_state(&mut self, s: SocketId) -> Option<Result<Connect, ConnectError>> {

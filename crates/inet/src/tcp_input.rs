@@ -302,6 +302,21 @@ pub(crate) fn after<F: Side>(
         let out = c.tcb.active_reset(&mut sh.ctx(now));
         send_reset(half, sh, slot, out);
     }
+    if fx.has(Effects::ESTABLISHED)
+        && let Some(p) = p
+        && let Some(cookie) = p
+            .header
+            .options
+            .fast_open
+            .filter(|c| !c.cookie().is_empty())
+        && half
+            .conns
+            .get(slot)
+            .is_some_and(|c| c.tcb.fast_syn().is_some_and(|f| f.option.is_some()))
+    {
+        let (local, peer) = (F::to_ip(tuple.laddr), F::to_ip(tuple.raddr));
+        sh.metrics.set_cookie(local, peer, cookie);
+    }
     if fx.has(Effects::ESTABLISHED) {
         let domain = sh.sockets.get(owner).map(|s| s.domain);
         if let Some(domain) = domain {

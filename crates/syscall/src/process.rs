@@ -180,6 +180,22 @@ impl Process {
         }
     }
 
+    /// sendto(2).
+    pub fn send_to(
+        &mut self,
+        m: &mut Machine,
+        now: Instant,
+        fd: i32,
+        data: &[u8],
+        flags: i32,
+        addr: &[u8],
+    ) -> Outcome<usize> {
+        match self.fds.lookup(fd) {
+            Ok(file) => m.send_to(now, file, &self.cred, data, flags, addr),
+            Err(e) => Outcome::Done(Err(e)),
+        }
+    }
+
     /// shutdown(2).
     ///
     /// # Errors

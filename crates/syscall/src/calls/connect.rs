@@ -13,7 +13,8 @@ use hearken_inet::{Connect, ConnectError, Cred, Instant, SecurityCall};
 impl Machine {
     /// connect(2) with the program's bytes. `AF_UNSPEC` disconnects.
     pub fn connect(&mut self, now: Instant, file: FileId, cred: &Cred, addr: &[u8]) -> Outcome<()> {
-        match self.connect_start(now, file, cred, addr) {
+        let started = self.connect_start(now, file, cred, addr);
+        match self.fast_connect(now, file, started) {
             Ok(Connect::Done) => Outcome::Done(Ok(())),
             Ok(Connect::InProgress) => self.connect_wait(now, file, Errno::EINPROGRESS),
             Err(Errno::EALREADY) => self.connect_wait(now, file, Errno::EALREADY),
@@ -21,7 +22,7 @@ impl Machine {
         }
     }
 
-    fn connect_start(
+    pub(crate) fn connect_start(
         &mut self,
         now: Instant,
         file: FileId,

@@ -12,7 +12,7 @@ use hearken_abi::sock::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
 };
 use hearken_abi::{Errno, TcpState};
-use hearken_inet::{Instant, Ready, RecvError, SendError};
+use hearken_inet::{Cred, Instant, Ready, RecvError, SendError};
 
 /// One try to read.
 enum Read {
@@ -217,16 +217,32 @@ impl Machine {
     /// send(2). A blocking call goes on until all is written; what a timeout or a signal leaves over is told by the
     /// count. EPIPE comes without SIGPIPE: whoever owns the thread raises it, unless `MSG_NOSIGNAL` is set.
     pub fn send(&mut self, now: Instant, file: FileId, data: &[u8], flags: i32) -> Outcome<usize> {
+        if flags & MSG_FASTOPEN != 0 {
+            return self.send_fast(now, file, &Cred::ROOT, data, flags, &[]);
+        }
         let t = match self.socket_of(file) {
             Ok(Socket::Tcp(t)) => t,
             Ok(Socket::Other) => return Outcome::Done(Err(Errno::EDESTADDRREQ)),
             Err(e) => return Outcome::Done(Err(e)),
         };
-        // Urgent data is not there yet; MSG_FASTOPEN is refused as with tcp_fastopen's client bit off.
-        if flags & (MSG_OOB | MSG_FASTOPEN) != 0 {
+        // Urgent data is not there yet.
+        if flags & MSG_OOB != 0 {
             return Outcome::Done(Err(Errno::EOPNOTSUPP));
         }
-        let mut done = 0;
+        self.send_from(now, file, t, data, 0, flags)
+    }
+
+    /// Writes `data` from byte `done` on, and waits if the call may.
+    pub(crate) fn send_from(
+        &mut self,
+        now: Instant,
+        file: FileId,
+        t: Tcp,
+        data: &[u8],
+        done: usize,
+        flags: i32,
+    ) -> Outcome<usize> {
+        let mut done = done;
         match self.send_some(now, t, data, &mut done) {
             Err(e) => return Outcome::Done(Err(e)),
             Ok(true) => return Outcome::Done(Ok(done)),
@@ -303,7 +319,7 @@ impl Machine {
     }
 
     /// `None` when the call must not wait; else how long it may, `Some(None)` being without end.
-    fn may_wait(
+    pub(crate) fn may_wait(
         &self,
         file: FileId,
         flags: i32,

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 mod bind;
 mod connect;
 mod epoll;
+mod fast_open;
 mod io;
 mod ioctl;
 mod listen;

@@ -1,5 +1,6 @@
 //! SOL_TCP: `do_tcp_setsockopt` and `do_tcp_getsockopt` (6.18).
 
+use super::fast_open::TFO_CLIENT_ENABLE;
 use super::sockopt::{cut, flag, int, int_answer, int_in};
 use super::sockopt_socket::{kept, options, options_mut, push, tcp};
 use crate::errno::ToErrno;
@@ -186,6 +187,9 @@ pub(crate) fn set(
         }
         TCP_FASTOPEN_CONNECT => {
             let on = switch(value)?;
+            if sysctl(m, file, "net.ipv4.tcp_fastopen", 0) & TFO_CLIENT_ENABLE == 0 {
+                return Err(Errno::EOPNOTSUPP);
+            }
             if state != TcpState::Close {
                 return Err(Errno::EINVAL);
             }

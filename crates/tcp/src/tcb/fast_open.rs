@@ -2,7 +2,7 @@
 //! send. Until the ACK of its SYN-ACK it is judged as a request sock is (Linux `tcp_check_req` with `fastopen`,
 //! `tcp_fastopen_synack_timer`; docs/linux/fast-open-child.md).
 
-use super::{CaState, Ctx, Effects, Output, Segment, Snd, SoError, Tcb, Transfer};
+use super::{CaState, Ctx, Effects, FastSyn, Output, Segment, Snd, SoError, Tcb, Transfer};
 use crate::addr::Family;
 use crate::request::RequestSock;
 use crate::rtt::TIMEOUT_INIT;
@@ -25,6 +25,10 @@ pub struct FastOpen {
     pub child: bool,
     /// Until the ACK of the SYN-ACK (Linux `fastopen_rsk`).
     pub pending: Option<Pending>,
+    /// Of a client: what its SYN was to bring.
+    pub syn: Option<FastSyn>,
+    /// `tcpi_fastopen_client_fail`
+    pub client_fail: u8,
 }
 
 /// A child whose SYN-ACK is not acknowledged. It holds a place in its listener's Fast Open queue.

@@ -66,9 +66,11 @@ impl Tcb {
                 self.rtt.sample(cx.now.micros_since(sent));
             }
         }
+        let data_acked = seg.ack - (self.snd.una + 1);
         self.snd.una = seg.ack;
         self.snd.wl1 = seg.seq;
         self.establish(cx, seg);
+        self.syn_data_acked(cx, data_acked, !rtt_known);
         self.flags |= Self::ACK_NOW;
         Effects::ESTABLISHED | Effects::WRITE
     }

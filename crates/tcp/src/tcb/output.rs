@@ -73,11 +73,19 @@ impl Tcb {
         let again = self.xfer.as_ref().is_some_and(|x| x.retries > 0);
         let syn_ack = self.state == TcpState::SynRecv;
         let ecn = self.ecn_syn_flags(cx, syn_ack, again);
-        self.snd.nxt = self.snd.una + 1;
+        let fast = self.fast_syn().filter(|_| !syn_ack);
+        let sent = fast.map_or(0, |f| f.sent);
+        self.snd.nxt = self.snd.una + 1 + sent;
+        // Only the first SYN is a fast one.
+        let len = if again { 0 } else { sent };
         let mut options = Options {
             mss: Some(self.mss),
+            fast_open: fast.filter(|_| !again).and_then(|f| f.option),
             ..Options::default()
         };
+        if len > 0 {
+            cx.mib.inc(Counter::TcpOrigDataSent);
+        }
         options.sack_permitted = self.has(Self::SACK_OK);
         options.wscale = self.has(Self::WSCALE_OK).then_some(self.rcv_wscale());
         options.timestamps = self.timestamps(cx);
@@ -105,7 +113,7 @@ impl Tcb {
             window: self.rcv.wnd.min(65535) as u16,
             options,
             offset: 0,
-            len: 0,
+            len: len as usize,
             gso_size: 0,
             ect: false,
         }

@@ -47,6 +47,9 @@ impl Tcb {
         if self.has(Self::SND_SHUT) {
             return SendRoom::Shut;
         }
+        if let Some(room) = self.fast_syn_room() {
+            return SendRoom::Room(room);
+        }
         if !matches!(self.state, TcpState::Established | TcpState::CloseWait)
             && self.pending().is_none()
         {
@@ -106,7 +109,8 @@ impl Tcb {
         f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
     ) -> (usize, R) {
         self.xfer(cx);
-        match &mut self.xfer {
+        let held = self.holds_fast_syn();
+        let out = match &mut self.xfer {
             Some(x) => {
                 // An answer makes the session interactive: ACKs wait for more of them (Linux `pingpong`).
                 if x.had_data && cx.now < x.data_at + super::input::DELACK {
@@ -115,7 +119,11 @@ impl Tcb {
                 x.send.append_with(cx.pool, room, f)
             }
             None => f(&mut []),
+        };
+        if held && out.0 > 0 {
+            self.let_fast_syn_go(out.0);
         }
+        out
     }
 
     /// In-order bytes that wait for the program.

@@ -256,9 +256,20 @@ impl Twin for OursTwin {
         })
     }
 
-    fn sendto(&mut self, fd: Fd, data: &[u8], flags: i32, _addr: &[u8]) -> Result<usize, Errno> {
-        // tcp_sendmsg (6.18) looks at the address only for MSG_FASTOPEN.
-        self.send(fd, data, flags)
+    fn sendto(&mut self, fd: Fd, data: &[u8], flags: i32, addr: &[u8]) -> Result<usize, Errno> {
+        self.tick();
+        let outcome = self.process.send_to(
+            &mut self.machine,
+            self.now,
+            fd,
+            data,
+            flags | libc::MSG_NOSIGNAL,
+            addr,
+        );
+        self.finish_call(outcome, |reply| match other(reply)? {
+            Reply::Sent(len) => Some(len),
+            _ => None,
+        })
     }
 
     fn poll(&mut self, fd: Fd) -> u32 {

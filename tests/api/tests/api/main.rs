@@ -15,6 +15,7 @@ mod ecn;
 mod end;
 mod fast_open;
 mod fast_open_child;
+mod fast_open_client;
 mod fast_open_peer;
 mod fast_open_queue;
 mod half_open;

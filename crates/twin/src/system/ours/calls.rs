@@ -325,13 +325,10 @@ impl OursSystem {
         addr: Option<&[u8]>,
         then: &Then,
     ) -> Result<Outcome<Return>, String> {
-        // tcp_sendmsg (6.18) looks at the address only for MSG_FASTOPEN.
-        if flags & libc::MSG_FASTOPEN != 0 && addr.is_some() {
-            return Err(
-                "MSG_FASTOPEN with an address (a Fast Open client) is not there".to_owned(),
-            );
-        }
-        Ok(self.send(fd, data, flags, then))
+        let flags = flags | libc::MSG_NOSIGNAL;
+        let (m, addr) = (&mut self.machine, addr.unwrap_or_default());
+        let outcome = self.process.send_to(m, self.now, fd, data, flags, addr);
+        Ok(outcome.map(|len| sent(then.clone(), len)))
     }
 
     /// A call on a descriptor's open file that does not wait.
