@@ -8,6 +8,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use hearken_abi::Errno;
+use hearken_abi::sock::MSG_FASTOPEN;
 use hearken_inet::{Cred, Event, Instant, Net, Ready, SynId};
 
 /// Names a namespace of a machine.
@@ -424,6 +425,8 @@ impl Machine {
             // inet_stream_connect (6.18): the timeout leaves the attempt under way.
             Op::Connect { otherwise } => Err(*otherwise),
             Op::EpollWait { .. } => Ok(Reply::Events(Vec::new())),
+            // So does one that connects by the way.
+            Op::Send { flags, .. } if flags & MSG_FASTOPEN != 0 => Err(Errno::EINPROGRESS),
             Op::Accept { .. } | Op::Recv { .. } | Op::Send { .. } => Err(Errno::EAGAIN),
         }
     }

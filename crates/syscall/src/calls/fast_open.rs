@@ -58,7 +58,7 @@ impl Machine {
             (None, 0) => Outcome::Done(Err(Errno::EINPROGRESS)),
             (None, n) => Outcome::Done(Ok(n)),
             // A call that may wait waits for the handshake, though the data may be gone already.
-            (Some(_), n) => self.send_from(now, file, t, data, n, flags & !MSG_FASTOPEN),
+            (Some(_), n) => self.send_from(now, file, t, data, n, flags),
         }
     }
 

@@ -15,6 +15,7 @@ family_cases! {
     fast_open_client_syn_again_brings_nothing,
     fast_open_client_syn_takes_mss_less_40,
     fast_open_client_without_cookie_by_option_or_flag,
+    fast_open_client_blocking_waits_for_the_handshake,
     fast_open_client_refused,
     fast_open_client_errors,
     fast_open_client_connect_option_waits_for_data,
@@ -269,6 +270,25 @@ fn fast_open_client_without_cookie_by_option_or_flag(t: &mut dyn Twin, ip: Ip) {
         answer(t, ip, &p, 5, &[]);
         assert_eq!(t.next_tcp(QUIET).unwrap().flags, "A");
         assert_eq!(info(t, fd), (1, true, 0));
+    }
+}
+
+/// Also when all of its data went with the SYN.
+fn fast_open_client_blocking_waits_for_the_handshake(t: &mut dyn Twin, ip: Ip) {
+    for (known, port, expected) in [(false, 80, Err(Errno::EINPROGRESS)), (true, 81, Ok(5))] {
+        if known {
+            learn(t, ip);
+        }
+        let fd = t.blocking_tcp(ip);
+        let limit = [0i64.to_ne_bytes(), 300_000i64.to_ne_bytes()].concat();
+        t.setsockopt(fd, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &limit)
+            .unwrap();
+        let start = t.now();
+        assert_eq!(send_fast(t, fd, ip, port, b"hello"), expected);
+        assert!(t.now() - start >= Duration::from_millis(300));
+        let p = syn(t);
+        assert_eq!(p.data.len(), if known { 5 } else { 0 });
+        t.close(fd).unwrap();
     }
 }
 
