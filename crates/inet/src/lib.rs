@@ -15,6 +15,7 @@ mod diag;
 pub mod error;
 pub mod event;
 mod family;
+mod filter;
 pub mod frame;
 mod hash;
 pub mod hooks;

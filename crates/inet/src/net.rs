@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hearken_abi::TcpInfo;
@@ -377,6 +378,27 @@ impl Net {
         let program = Program::new(program).map_err(|BadProgram| OptError::Invalid)?;
         self.sh.socket(s).ok_or(OptError::Invalid)?;
         listen::group::attach(&mut self.sh, s.slot, program)
+    }
+    /// SO_ATTACH_FILTER: the program sees each segment for the socket from its TCP header on, and says how many bytes
+    /// are kept; 0 drops the segment.
+    ///
+    /// # Errors
+    /// [`OptError::Invalid`]: the program is none that Linux takes.
+    pub fn attach_filter(&mut self, s: SocketId, program: Vec<Insn>) -> Result<(), OptError> {
+        let program = Program::new(program).map_err(|BadProgram| OptError::Invalid)?;
+        let k = self.sh.socket_mut(s).ok_or(OptError::Invalid)?;
+        k.conf().filter = Some(Arc::new(program));
+        self.sh.filters = true;
+        Ok(())
+    }
+    /// SO_DETACH_FILTER.
+    ///
+    /// # Errors
+    /// [`OptError::NotThere`] without a filter.
+    pub fn detach_filter(&mut self, s: SocketId) -> Result<(), OptError> {
+        let k = self.sh.socket_mut(s).ok_or(OptError::Invalid)?;
+        let filter = k.conf.as_mut().and_then(|c| c.filter.take());
+        filter.map(drop).ok_or(OptError::NotThere)
     }
     /// SO_DETACH_REUSEPORT_BPF. Linux `reuseport_detach_prog`.
     ///

@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) fastopen_keys: Option<FastOpenKeys>,
     /// Some socket has, or had, a least TTL: nobody looks before.
     pub(crate) min_ttl: bool,
+    /// Some socket has, or had, a filter.
+    pub(crate) filters: bool,
     events: VecDeque<(u32, u32)>,
     hooks: Option<Box<dyn Hooks + Send>>,
     mask: HookMask,
@@ -91,6 +93,7 @@ impl Shared {
             saved_syns: SavedSyns::default(),
             fastopen_keys: None,
             min_ttl: false,
+            filters: false,
             events: VecDeque::new(),
             hooks,
             mask,

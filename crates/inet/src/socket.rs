@@ -9,6 +9,7 @@ use hearken_abi::Domain;
 use hearken_tcp::tcb::{Knobs, NONE};
 
 use crate::api::IfaceId;
+use crate::cbpf::Program;
 use crate::event::Ready;
 use crate::listen::{FastOpenKeys, Group};
 
@@ -65,6 +66,8 @@ pub(crate) struct Conf {
     pub(crate) attached: Option<Attached>,
     /// Timers and limits of the connection.
     pub(crate) knobs: Knobs,
+    /// SO_ATTACH_FILTER
+    pub(crate) filter: Option<Arc<Program>>,
     /// IP_MINTTL and IPV6_MINHOPCOUNT.
     pub(crate) min_ttl: [u8; 2],
     /// SO_INCOMING_CPU, -1 for none.
@@ -100,6 +103,7 @@ impl Conf {
             saved_syn: None,
             attached: None,
             knobs: Knobs::default(),
+            filter: None,
             min_ttl: [0; 2],
             incoming_cpu: -1,
             own_group: None,
@@ -119,6 +123,7 @@ impl Conf {
             && self.save_syn == 0
             && self.knobs == Knobs::default()
             && self.min_ttl == [0; 2]
+            && self.filter.is_none()
             && (self.max_seg, self.syn_cnt, self.tos, self.ttl) == (0, 0, 0, 0);
         (!plain).then(|| {
             let fresh = Self::new(domain);

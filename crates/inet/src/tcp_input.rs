@@ -10,6 +10,7 @@ use crate::api::IfaceId;
 use crate::cbpf::View;
 use crate::close::send_reset;
 use crate::family::Side;
+use crate::filter;
 use crate::frame::RxCsum;
 use crate::hash::established::{Entry, Half};
 use crate::hash::listening::Who;
@@ -137,13 +138,51 @@ pub(crate) fn tcp_input<F: Side>(
             if sh.min_ttl && too_far(sh, c.tcb.owner, &p) {
                 return;
             }
+            if sh.filters {
+                return filtered(half, sh, now, slot, &p);
+            }
             let fx = c.tcb.input(&mut sh.ctx(now), &p.seg);
             after(half, sh, now, slot, fx, Some(&p));
         }
-        Some(Entry::Request(slot)) => check_req(half, sh, now, slot, &p),
+        Some(Entry::Request(slot)) => {
+            if sh.filters {
+                let r = half.reqs.get(slot);
+                let l = r.and_then(|r| sh.listeners.of(r.listener, r.listener_gen));
+                let socket = l.map_or(NONE, |l| l.socket);
+                if filter::keeps(sh, socket, &p).is_none() {
+                    return;
+                }
+            }
+            check_req(half, sh, now, slot, &p);
+        }
         Some(Entry::TimeWait(slot)) => timewait::input(half, sh, now, slot, &p),
         None => to_listener(half, sh, now, &p, None),
     }
+}
+
+/// A segment of a connection that may have a filter.
+fn filtered<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    slot: u32,
+    p: &Packet<'_, F>,
+) {
+    let owner = half.conns.get(slot).map_or(NONE, |c| c.tcb.owner);
+    let Some(len) = filter::keeps(sh, owner, p) else {
+        return;
+    };
+    let data = filter::cut(p.seg.data, len as usize);
+    let seg = Segment {
+        data: &data,
+        len,
+        ..p.seg
+    };
+    let Some(c) = half.conns.get_mut(slot) else {
+        return;
+    };
+    let fx = c.tcb.input(&mut sh.ctx(now), &seg);
+    after(half, sh, now, slot, fx, Some(p));
 }
 
 /// IP_MINTTL, IPV6_MINHOPCOUNT (RFC 5082) of the socket that a segment is for; a request sock does not ask
@@ -215,6 +254,12 @@ pub(crate) fn to_listener<F: Side>(
     }
     if !signature_ok(sh, p) {
         return;
+    }
+    if sh.filters {
+        let socket = sh.listeners.get(l).map_or(NONE, |l| l.socket);
+        if filter::keeps(sh, socket, p).is_none() {
+            return;
+        }
     }
     let f = p.header.flags;
     if f.contains(Flags::ACK) {

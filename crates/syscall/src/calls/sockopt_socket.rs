@@ -147,6 +147,31 @@ fn attach_reuseport(m: &mut Machine, file: FileId, value: &[u8]) -> Result<(), E
         .map_err(|e| e.errno())
 }
 
+/// SO_ATTACH_FILTER, likewise with the instructions themselves. The program is looked at first, then the lock.
+fn attach_filter(m: &mut Machine, file: FileId, value: &[u8]) -> Result<(), Errno> {
+    let (insns, rest) = value.as_chunks::<{ Insn::LEN }>();
+    let Some((net, socket)) = m.tcp_socket(file).filter(|_| rest.is_empty()) else {
+        return Err(Errno::EINVAL);
+    };
+    if options(m, file)?.lock_filter {
+        return Err(Errno::EPERM);
+    }
+    let program = insns.iter().map(|b| Insn::from_bytes(*b)).collect();
+    m.net_mut(net)
+        .attach_filter(socket, program)
+        .map_err(|e| e.errno())
+}
+
+fn detach_filter(m: &mut Machine, file: FileId) -> Result<(), Errno> {
+    if options(m, file)?.lock_filter {
+        return Err(Errno::EPERM);
+    }
+    let Some((net, socket)) = m.tcp_socket(file) else {
+        return Err(Errno::ENOENT);
+    };
+    m.net_mut(net).detach_filter(socket).map_err(|e| e.errno())
+}
+
 fn detach_reuseport(m: &mut Machine, file: FileId) -> Result<(), Errno> {
     let Some((net, socket)) = m.tcp_socket(file) else {
         return Err(Errno::EINVAL);
@@ -168,6 +193,9 @@ pub(crate) fn set(
     }
     if name == SO_ATTACH_REUSEPORT_CBPF {
         return attach_reuseport(m, file, value);
+    }
+    if name == SO_ATTACH_FILTER {
+        return attach_filter(m, file, value);
     }
     // Before the option is even looked at.
     let v = int(value)?;
@@ -229,12 +257,14 @@ pub(crate) fn set(
         SO_SNDTIMEO_OLD | SO_SNDTIMEO_NEW => {
             options_mut(m, file)?.snd_timeout = timeout(value)?;
         }
-        SO_DETACH_FILTER => return Err(Errno::ENOENT),
+        SO_DETACH_FILTER => return detach_filter(m, file),
         SO_MARK if !root => return Err(Errno::EPERM),
         SO_MARK => options_mut(m, file)?.mark = v,
         SO_RXQ_OVFL => options_mut(m, file)?.rxq_ovfl = on,
         SO_PEEK_OFF => options_mut(m, file)?.peek_off = v,
         SO_NOFCS => options_mut(m, file)?.no_fcs = on,
+        // For good.
+        SO_LOCK_FILTER if !on && options(m, file)?.lock_filter => return Err(Errno::EPERM),
         SO_LOCK_FILTER => options_mut(m, file)?.lock_filter = on,
         SO_SELECT_ERR_QUEUE => options_mut(m, file)?.select_err_queue = on,
         SO_BUSY_POLL => options_mut(m, file)?.busy_poll = int_in(value, 0, i32::MAX)?,

@@ -28,6 +28,7 @@ mod readiness;
 mod reuseport;
 mod saved_syn;
 mod segments;
+mod socket_filter;
 mod sockopt;
 mod stray;
 mod syn_ack;
