@@ -7,7 +7,7 @@ use hearken_abi::Errno;
 use hearken_abi::sock::*;
 
 /// Every option here is a switch: any int but 0 reads back as 1.
-const SWITCHES: [(i32, i32); 22] = [
+const SWITCHES: [(i32, i32); 21] = [
     (SOL_SOCKET, SO_DEBUG),
     (SOL_SOCKET, SO_REUSEADDR),
     (SOL_SOCKET, SO_REUSEPORT),
@@ -18,7 +18,6 @@ const SWITCHES: [(i32, i32); 22] = [
     (SOL_SOCKET, SO_NO_CHECK),
     (SOL_SOCKET, SO_TIMESTAMP),
     (SOL_SOCKET, SO_RXQ_OVFL),
-    (SOL_SOCKET, SO_LOCK_FILTER),
     (SOL_SOCKET, SO_RCVMARK),
     (SOL_TCP, TCP_NODELAY),
     (SOL_TCP, TCP_CORK),
