@@ -399,6 +399,28 @@ def t_slots():
     both(f)
 
 
+def t_migrate():
+    "a reuseport group whose member leaves with a pending child"
+
+    def f(x):
+        sysw("ipv4/tcp_migrate_req", 1)
+        pre = lambda s: (fo(1)(s), s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1))
+        first = lsock(80, 50, fam=x.fam, pre=pre)
+        p = x.syn(1, 80)
+        second = lsock(80, 50, fam=x.fam, pre=pre)
+        n0 = nstat()
+        first.close()
+        print("closed", [y["fl"] for y in x.t.recv(0.1, 1)], q(second), ndiff(n0, nstat()))
+        print("full", x.syn(2, 80)["ack"] == 1001)
+        c, _ = second.accept()
+        print("state", info(c)["state"], E(c.recv, 9))
+        x.send(1, 80, A, 1006, p["seq"] + 1)
+        time.sleep(0.02)
+        print("after the ACK", info(c)["state"], "full", x.syn(3, 80)["ack"] == 1001, x.syn(4, 80)["ack"] == 1001)
+
+    both(f)
+
+
 def t_cookies():
     def f(x):
         L = x.listen(80)

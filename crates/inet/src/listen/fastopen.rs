@@ -39,6 +39,11 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// A child that another listener made waits here now.
+    pub(super) fn take_over(&mut self, waits: bool) {
+        self.len += u32::from(waits);
+    }
+
     /// Whether another child fits; a place that is held no longer is given back when one is needed.
     fn has_room(&mut self, now: Instant, max_qlen: u32) -> bool {
         if self.len < max_qlen {

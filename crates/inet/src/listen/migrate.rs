@@ -57,9 +57,17 @@ pub(super) fn child(net: &mut Net, child: u32, group: u32) -> bool {
     let heir = hash
         .zip(sh.groups.get(group))
         .and_then(|(h, g)| g.choose(&sh.listeners, h, None));
-    let Some(listener) = heir.and_then(|l| sh.listeners.get_mut(l)) else {
+    let Some(l) = heir else {
         return false;
     };
+    let generation = sh.listeners.generation(l);
+    // A Fast Open child that waits for its ACK counts there, even past the limit (the changelog of 6.12.105).
+    let waits = net.with_tcb(child, |t| t.move_pending(l, generation));
+    let sh = &mut net.sh;
+    let Some(listener) = sh.listeners.get_mut(l) else {
+        return false;
+    };
+    listener.fast_open.take_over(waits == Some(true));
     listener.queue.push_back(child);
     let owner = listener.socket;
     sh.mib.inc(Counter::TcpMigrateReqSuccess);

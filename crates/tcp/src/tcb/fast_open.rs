@@ -124,6 +124,15 @@ impl Tcb {
         }
     }
 
+    /// Another listener took the child over, and counts it from now on. False if it does not wait for its ACK.
+    pub fn move_pending(&mut self, listener: u32, listener_gen: u32) -> bool {
+        let waits = self.pending().is_some();
+        if let Some(p) = self.pending_mut().filter(|_| waits) {
+            (p.listener, p.listener_gen) = (listener, listener_gen);
+        }
+        waits
+    }
+
     /// Ends the wait for the ACK, whatever ended it; the place in the listener's queue is then to be given back.
     pub fn take_pending(&mut self) -> Option<Pending> {
         self.xfer.as_mut()?.fast_open.as_mut()?.pending.take()

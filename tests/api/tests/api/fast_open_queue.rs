@@ -14,6 +14,9 @@ family_cases! {
     fast_open_queue_follows_the_option,
     fast_open_queue_full_accept_queue_drops,
     fast_open_queue_is_not_the_syn_queue,
+    fast_open_queue_of_a_migrated_child_is_not_counted
+        differs "6.18.44 does not count the child at its new listener and takes it off there (fixed later: 6.12.105's list)",
+    fast_open_queue_child_migrates_with_its_data,
 }
 
 fn right(ip: Ip) -> Option<Opt> {
@@ -167,4 +170,45 @@ fn fast_open_queue_is_not_the_syn_queue(t: &mut dyn Twin, ip: Ip) {
     fast(ip, 4001, 80, None).half_open(t);
     fast(ip, 4002, 80, None).syn(t);
     t.expect_nothing();
+}
+
+/// Two listeners on port 80 that share it, with a queue of one; the first has a child and leaves.
+fn migrated(t: &mut dyn Twin, ip: Ip) -> (Fd, hearken_twin::Peer) {
+    t.sysctl("net.ipv4.tcp_migrate_req", "1").unwrap();
+    t.sysctl("net.ipv4.tcp_fastopen", "3").unwrap();
+    t.sysctl("net.ipv4.tcp_fastopen_key", KEY).unwrap();
+    let member = |t: &mut dyn Twin| {
+        let fd = t.tcp(ip);
+        t.set_int(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
+            .unwrap();
+        tcp_fastopen(t, fd, 1).unwrap();
+        t.bind(fd, &hearken_twin::any(ip, 80)).unwrap();
+        t.listen(fd, 50).unwrap();
+        fd
+    };
+    let first = member(t);
+    let (peer, _) = opened(t, ip, 4000, 80, b"hello");
+    let second = member(t);
+    t.close(first).unwrap();
+    t.expect_nothing();
+    (second, peer)
+}
+
+/// The survivor accepts it, still without its ACK.
+fn fast_open_queue_child_migrates_with_its_data(t: &mut dyn Twin, ip: Ip) {
+    let (fd, mut peer) = migrated(t, ip);
+    t.expect_queue(fd, 1, 50);
+    let child = t.accept(fd).unwrap();
+    assert_eq!(t.state(child), 3);
+    assert_eq!(t.recv(child, 9, 0), Ok(b"hello".to_vec()));
+    peer.ack(t);
+    assert_eq!(t.state(child), 1);
+}
+
+fn fast_open_queue_of_a_migrated_child_is_not_counted(t: &mut dyn Twin, ip: Ip) {
+    let (_, mut peer) = migrated(t, ip);
+    assert!(!full(t, ip, 4001, 80));
+    peer.ack(t);
+    assert!(!full(t, ip, 4002, 80));
+    assert!(full(t, ip, 4003, 80));
 }
