@@ -26,12 +26,14 @@ pub(crate) fn pcap(options: &args::Pcap) -> Result<(), Failure> {
     });
     let most = options.seconds.map(Duration::from_secs);
     let mut stream = Stream::open(pid, &request, most)?;
-    if !to_stdout {
-        eprintln!(
-            "hearken: capturing lo and eth0 of run {pid} into {}; Ctrl-C ends it",
-            options.file.display()
-        );
-    }
+    eprintln!(
+        "hearken: capturing lo and eth0 of run {pid} into {}; Ctrl-C ends it",
+        if to_stdout {
+            "stdout".into()
+        } else {
+            options.file.to_string_lossy()
+        }
+    );
     let mut done = Count::new(options);
     loop {
         let whole = done.take(&stream.bytes)?;
@@ -49,7 +51,12 @@ pub(crate) fn pcap(options: &args::Pcap) -> Result<(), Failure> {
         }
     }
     let lost = done.lost.iter().sum::<u64>();
-    eprintln!("hearken: {} packets captured, {lost} lost", done.packets);
+    // Whoever read it may have gone: the capture is good all the same.
+    let _ = writeln!(
+        io::stderr(),
+        "hearken: {} packets captured, {lost} lost",
+        done.packets
+    );
     Ok(())
 }
 

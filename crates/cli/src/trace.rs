@@ -10,6 +10,8 @@ use crate::{Failure, args, print_on, stack};
 pub(crate) fn trace(options: &args::Trace) -> Result<(), Failure> {
     let pid = stack::the_run(options.run)?;
     let mut stream = Stream::open(pid, &Request::Trace(wanted(options)), None)?;
+    // As strace does: from here on nothing is missed.
+    eprintln!("hearken: attached to run {pid}; Ctrl-C ends it");
     let mut began = None;
     let mut left = options.count.unwrap_or(u64::MAX);
     loop {

@@ -217,6 +217,14 @@ impl Drop for Run {
     }
 }
 
+/// Until a `hearken trace` or `hearken pcap` says on stderr that it is attached.
+pub(crate) fn attached(child: &mut Child) {
+    let mut line = String::new();
+    let stderr = child.stderr.take().expect("piped");
+    BufReader::new(stderr).read_line(&mut line).expect("stderr");
+    assert!(line.contains("Ctrl-C ends it"), "{line}");
+}
+
 /// Sends a signal to one process.
 pub(crate) fn signal_to(pid: u32, signal: rustix::process::Signal) {
     let pid = i32::try_from(pid)
