@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use hearken_abi::{DropReason, TcpState};
 use hearken_tcp::Instant;
 
-use crate::api::IfaceId;
+use crate::api::{IfaceId, SocketId};
 use crate::frame::RxFrame;
 
 /// Which hooks are called. A hook whose bit is off costs one test.
@@ -78,22 +78,40 @@ pub struct SeenFrame<'a> {
     pub drop: Option<DropReason>,
 }
 
-/// A call that a security hook judges, with the arguments that Linux's LSM gets.
+/// A call that a security hook judges, with the arguments that Linux's LSM gets: the socket and the address, before the
+/// protocol has looked at either.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SecurityCall {
     /// `security_socket_bind`
-    Bind(SocketAddr),
+    Bind {
+        /// The socket.
+        socket: SocketId,
+        /// The address; `None` if the bytes name none, and the protocol will say so.
+        addr: Option<SocketAddr>,
+    },
     /// `security_socket_listen`, after the clamp.
     Listen {
+        /// The socket.
+        socket: SocketId,
         /// Where the socket is bound.
         local: SocketAddr,
         /// The backlog after the clamp to somaxconn.
         backlog: u32,
     },
-    /// `security_socket_accept`
-    Accept(SocketAddr),
+    /// `security_socket_accept`. The new socket has no connection yet, so there is no peer to look at.
+    Accept {
+        /// The listener.
+        listener: SocketId,
+        /// Where it is bound.
+        local: SocketAddr,
+    },
     /// `security_socket_connect`
-    Connect(SocketAddr),
+    Connect {
+        /// The socket.
+        socket: SocketId,
+        /// The address; `None` if the bytes name none, as those that disconnect (AF_UNSPEC).
+        addr: Option<SocketAddr>,
+    },
 }
 
 /// `BPF_SOCK_OPS_*` numbers of the callbacks that are made.

@@ -260,18 +260,39 @@ fn security_hook_sees_the_clamped_backlog_and_any_errno_passes_through() {
     }
     let last = log.lock().expect("no panic").calls.clone();
     let local = "127.0.0.1:8000".parse().expect("literal");
-    assert_eq!(last[0], SecurityCall::Bind(local));
+    let SecurityCall::Bind { socket, addr } = last[0] else {
+        panic!("{last:?}");
+    };
+    assert_eq!(addr, Some(local));
     assert_eq!(
         last[1],
         SecurityCall::Listen {
+            socket,
             local,
             backlog: 4096
         }
     );
+    let to = Some("127.0.0.1:9".parse().expect("literal"));
+    assert_eq!(last[2], SecurityCall::Connect { socket, addr: to });
     log.lock().expect("no panic").refuse = 0;
     assert_eq!(w.listen(fd, 1), Ok(()));
     log.lock().expect("no panic").refuse = 13;
     assert_eq!(w.accept(fd), Outcome::Done(Err(Errno::EACCES)));
+    assert_eq!(
+        log.lock().expect("no panic").calls.last(),
+        Some(&SecurityCall::Accept {
+            listener: socket,
+            local
+        })
+    );
+    // Before the protocol looks at the bytes: AF_UNSPEC, and a family that no socket has.
+    for bytes in [[0, 0], [99, 0]] {
+        assert_eq!(w.connect(fd, &bytes), Outcome::Done(Err(Errno::EACCES)));
+    }
+    assert_eq!(
+        log.lock().expect("no panic").calls.last(),
+        Some(&SecurityCall::Connect { socket, addr: None })
+    );
     // An unsuitable descriptor is refused before the hook is asked.
     let before = log.lock().expect("no panic").calls.len();
     assert_eq!(w.listen(60, 1), Err(Errno::EBADF));

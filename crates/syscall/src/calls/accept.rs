@@ -58,7 +58,11 @@ impl Machine {
         check_flags(flags)?;
         let t = self.stream_of(file)?;
         let local = self.net(t.net).local_addr(t.socket);
-        self.security(t.net, &SecurityCall::Accept(local))?;
+        let call = SecurityCall::Accept {
+            listener: t.socket,
+            local,
+        };
+        self.security(t.net, &call)?;
         let open = self.open(file)?;
         let Kind::Tcp(tcp) = &open.kind else {
             return Err(Errno::ENOTSOCK);

@@ -26,10 +26,15 @@ impl Machine {
         let Socket::Tcp(t) = socket else {
             return self.bind_other(file, addr);
         };
-        let addr = address(t.domain, AddressUse::Bind, addr)?;
-        self.security(t.net, &SecurityCall::Bind(addr))?;
+        let addr = address(t.domain, AddressUse::Bind, addr);
+        // Before the address is looked at: what refuses every call refuses a malformed one, too.
+        let call = SecurityCall::Bind {
+            socket: t.socket,
+            addr: addr.ok(),
+        };
+        self.security(t.net, &call)?;
         self.net_mut(t.net)
-            .bind(t.socket, addr, cred)
+            .bind(t.socket, addr?, cred)
             .map_err(|e| e.errno())
     }
 

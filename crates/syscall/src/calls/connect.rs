@@ -34,6 +34,12 @@ impl Machine {
         let Socket::Tcp(t) = socket else {
             return self.connect_other(file, addr).map(|()| Connect::Done);
         };
+        let to = address(t.domain, AddressUse::Connect, addr);
+        let call = SecurityCall::Connect {
+            socket: t.socket,
+            addr: to.ok(),
+        };
+        self.security(t.net, &call)?;
         if addr.len() < 2 {
             return Err(Errno::EINVAL);
         }
@@ -41,10 +47,6 @@ impl Machine {
             self.net_mut(t.net).disconnect(now, t.socket);
             self.wake(file);
             return Ok(Connect::Done);
-        }
-        let to = address(t.domain, AddressUse::Connect, addr);
-        if let Ok(to) = to {
-            self.security(t.net, &SecurityCall::Connect(to))?;
         }
         // The state is looked at before the address: EISCONN of a listener even for a malformed one.
         if let Some(answer) = self.net_mut(t.net).connect_state(t.socket) {

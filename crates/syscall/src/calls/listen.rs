@@ -71,6 +71,7 @@ impl Machine {
         let verdict = self.security(
             t.net,
             &SecurityCall::Listen {
+                socket: t.socket,
                 local,
                 backlog: limit,
             },
