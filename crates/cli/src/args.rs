@@ -45,6 +45,16 @@ Examples:
       `hearken sysctl --doc` lists the names.
   hearken run --seed 2a -- ./server
       Draw every random number of the stack (sequence numbers, ports, timestamps' offsets) from this seed.
+  hearken run --policy rules.toml -- ./server
+      Refuse what rules.toml denies; each refused call is a line on stderr that names file, line and rule. In it:
+        default = \"allow\"               # what no rule matches; or \"deny\"
+        [[rule]]                        # tried in order, the first that matches decides
+        name = \"no low ports\"
+        action = \"deny\"                 # or \"allow\"
+        call = [\"bind\", \"listen\"]       # bind, listen, accept, connect; without it, all
+        address = \"0.0.0.0/0\"           # of bind and connect the argument's, of listen and accept the socket's own
+        port = \"1-1023\"                 # a number, a range, or a list of them
+        errno = \"EPERM\"                 # without it EACCES
 
 From inside, 10.0.2.2 (fd00:2::2) is this machine's loopback, and every other address is itself. A client that comes
 through -p keeps its own address in accept(2) and getpeername(2).
@@ -185,6 +195,9 @@ pub(crate) struct Run {
     /// Seed of all randomness in the stack, up to 64 hexadecimal digits [default: from the system]
     #[arg(long, value_name = "HEX", help_heading = "Stack")]
     pub(crate) seed: Option<Seed>,
+    /// Refuse socket calls by the rules of a TOML file
+    #[arg(long, value_name = "FILE", help_heading = "Stack")]
+    pub(crate) policy: Option<PathBuf>,
     /// Write every packet of the link to a pcap file; to pcapng, with the reasons of drops, if FILE ends in .pcapng
     #[arg(long, value_name = "FILE", help_heading = "Watching")]
     pub(crate) pcap: Option<PathBuf>,

@@ -13,6 +13,7 @@ pub(crate) fn run(run: args::Run) -> u8 {
         publish: run.publish,
         sysctls: run.sysctls,
         link: run.link.unwrap_or_default(),
+        policy: run.policy,
         pcap: run.pcap,
         trace: run.trace,
         stats: run.stats,

@@ -18,6 +18,8 @@ pub struct Options {
     pub link: LinkOpts,
     /// Where to write the packets of that link.
     pub pcap: Option<PathBuf>,
+    /// Which calls of the program are refused: a file of rules.
+    pub policy: Option<PathBuf>,
     /// Print one tree per call to standard error.
     pub trace: bool,
     /// Print the stack's counters and the kernel's own TCP counters of the namespace at exit.

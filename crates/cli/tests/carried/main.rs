@@ -9,6 +9,7 @@ mod differences;
 mod inspect;
 mod kill;
 mod load;
+mod policy;
 mod queue;
 #[cfg(feature = "top")]
 mod top;

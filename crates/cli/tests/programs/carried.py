@@ -55,6 +55,36 @@ def connect(host, port):
         say("peer", *client.getpeername()[:2])
 
 
+def policy(closed, opened):
+    """Calls that a policy judges: how each ended."""
+
+    def say_how(what, call, *arguments):
+        try:
+            call(*arguments)
+            say(what, 0)
+        except OSError as error:
+            say(what, errno.errorcode[error.errno])
+
+    for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        low = socket.socket(family)
+        say_how("bind-low", low.bind, (any_address, 80))
+        say_how("bind-high", low.bind, (any_address, 8080))
+        say_how("listen", low.listen, 5)
+        low.close()
+    quiet = socket.socket()
+    quiet.bind(("127.0.0.1", 9001))
+    say_how("listen-denied", quiet.listen, 5)
+    for port in (closed, opened):
+        client = socket.socket()
+        say_how("connect", client.connect, ("10.0.2.2", int(port)))
+        client.close()
+    busy = socket.socket()
+    busy.bind(("127.0.0.1", 9002))
+    busy.listen(5)
+    client = socket.create_connection(("127.0.0.1", 9002))
+    say_how("accept", busy.accept)
+
+
 def echo(port, count):
     """Say the peer of each of `count` clients and send back what it sends."""
     family = socket.AF_INET6

@@ -47,6 +47,8 @@ pub(crate) struct Stack {
     pub(crate) machine: Machine,
     pub(crate) gateway: Gateway,
     prog: NetId,
+    /// `--policy`
+    guard: Option<std::sync::Arc<crate::look::Guard>>,
     topology: Topology,
     now: Instant,
     ready: Vec<(FileId, bool, bool)>,

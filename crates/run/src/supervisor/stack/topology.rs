@@ -16,6 +16,7 @@ use hearken_syscall::Machine;
 
 use super::Stack;
 use crate::capture::Capture;
+use crate::look::{Guard, Look};
 use crate::options::Options;
 use crate::supervisor::host::address;
 use crate::watch::Watch;
@@ -71,6 +72,12 @@ impl Stack {
         };
         let mut config = Config::new(seed);
         config.sysctls = Sysctls::default();
+        let guard = options.policy.as_deref().map(Guard::read).transpose()?;
+        let look = Look {
+            guard: guard.clone(),
+            watch: None,
+        };
+        config.hooks = look.hooks();
         let mut prog = Net::new(config);
         for s in &options.sysctls {
             prog.sysctl_set(&s.name, &s.value)
@@ -107,6 +114,7 @@ impl Stack {
             machine,
             gateway,
             prog,
+            guard,
             topology: Topology { link, eth, pcap },
             now,
             ready: Vec::new(),
@@ -115,10 +123,13 @@ impl Stack {
         })
     }
 
-    /// Lets `watch` be told what it wants, or nobody.
+    /// Lets `watch` be told what it wants, or nobody; the policy stays.
     pub(crate) fn set_watch(&mut self, watch: Option<&Watch>) {
-        let hooks = watch.map(|w| Box::new(w.clone()) as Box<dyn hearken_inet::Hooks + Send>);
-        self.machine.net_mut(self.prog).set_hooks(hooks);
+        let look = Look {
+            guard: self.guard.clone(),
+            watch: watch.cloned(),
+        };
+        self.machine.net_mut(self.prog).set_hooks(look.hooks());
     }
 
     /// The time of this turn of the loop, in nanoseconds since 1970.
