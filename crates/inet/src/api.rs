@@ -64,6 +64,38 @@ impl fmt::Debug for Config {
     }
 }
 
+/// A way to other hosts (`ip route`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// An address of the network that it leads to.
+    pub dst: IpAddr,
+    /// Bits of the network: 0..=32, or 0..=128.
+    pub prefix: u8,
+    /// The interface to leave by.
+    pub iface: IfaceId,
+    /// The router, a neighbour on an Ethernet interface; `None` if the destination itself is the neighbour.
+    pub via: Option<IpAddr>,
+    /// Among routes to the same network the smallest wins.
+    pub metric: u32,
+    /// The largest packet on this way; `None`: what the interface takes.
+    pub mtu: Option<u32>,
+}
+
+impl Route {
+    /// A route by `iface` itself, of metric 0.
+    #[must_use]
+    pub const fn new(dst: IpAddr, prefix: u8, iface: IfaceId) -> Self {
+        Self {
+            dst,
+            prefix,
+            iface,
+            via: None,
+            metric: 0,
+            mtu: None,
+        }
+    }
+}
+
 /// Who calls, as far as a decision hangs on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cred {

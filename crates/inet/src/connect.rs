@@ -197,7 +197,7 @@ fn open<F: Side>(
     };
     let tuple = tuple(lport);
     let shape = shape(sh, slot);
-    let adv = advmss::<F>(sh.mtu(out), shape.max_seg);
+    let adv = advmss::<F>(sh.mtu_to(out, dst), shape.max_seg);
     let rcvbuf = shape.rcvbuf.unwrap_or(sh.sysctls.tcp_rmem[1]);
     let iss = sh.secrets.isn(&tuple, now);
     let offset = if sh.sysctls.tcp_timestamps == 1 {

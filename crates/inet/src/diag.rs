@@ -7,7 +7,7 @@ use hearken_abi::tcp_info::{
 };
 use hearken_abi::{Domain, TcpInfo, TcpState};
 use hearken_tcp::tcb::{NONE, Tcb, Timer};
-use hearken_tcp::{Instant, Tuple};
+use hearken_tcp::{Family, Instant, Tuple, V4, V6};
 
 use crate::api::{DiagMemory, DiagRow};
 use crate::family::Side;
@@ -200,7 +200,13 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
     i.rcv_wnd = t.rcv_window();
     i.unacked = (t.snd.nxt - t.snd.una).div_ceil(u32::from(t.mss.max(1)));
     i.notsent_bytes = t.unsent() as u32;
-    i.pmtu = net.sh.mtu(crate::api::IfaceId(t.iface));
+    let peer = match s.phase {
+        Phase::V4(c) => net.v4.conns.get(c).map(|c| V4::to_ip(c.tuple.raddr)),
+        Phase::V6(c) => net.v6.conns.get(c).map(|c| V6::to_ip(c.tuple.raddr)),
+        Phase::Idle | Phase::Listener(_) | Phase::Udp(_) => None,
+    };
+    let iface = crate::api::IfaceId(t.iface);
+    i.pmtu = peer.map_or_else(|| net.sh.mtu(iface), |p| net.sh.mtu_to(iface, p));
     if matches!(s.phase, Phase::V4(_)) {
         // The longest IPv4 packet (Linux IP_MAX_MTU): `lo`, of 65536, exceeds it.
         i.pmtu = i.pmtu.min(u32::from(u16::MAX));

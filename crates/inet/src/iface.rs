@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-use crate::api::IfaceId;
+use crate::api::{IfaceId, Route};
 use crate::link::Ethernet;
 use crate::timers::Key;
 
@@ -69,17 +69,11 @@ impl Iface {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Route {
-    dst: IpAddr,
-    prefix: u8,
-    iface: IfaceId,
-}
-
 /// Addresses and routes of a namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Routing {
     addrs: Vec<(IpAddr, u8, IfaceId)>,
+    /// The longest prefix first, of equals the smallest metric, of equals the oldest.
     routes: Vec<Route>,
 }
 
@@ -100,15 +94,36 @@ pub(crate) fn in_prefix(addr: IpAddr, net: IpAddr, prefix: u8) -> bool {
 impl Routing {
     pub(crate) fn add_addr(&mut self, iface: IfaceId, addr: IpAddr, prefix: u8) {
         self.addrs.push((addr, prefix, iface));
-        self.add_route(addr, prefix, iface);
+        self.add_route(Route::new(addr, prefix, iface));
     }
-    pub(crate) fn add_route(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId) {
-        let at = self
-            .routes
-            .iter()
-            .position(|r| r.prefix < prefix)
-            .unwrap_or(self.routes.len());
-        self.routes.insert(at, Route { dst, prefix, iface });
+    pub(crate) fn add_route(&mut self, route: Route) {
+        let rank = |r: &Route| (u8::MAX - r.prefix, r.metric);
+        let at = self.routes.partition_point(|r| rank(r) <= rank(&route));
+        self.routes.insert(at, route);
+    }
+    /// The first route with this network, interface and metric.
+    pub(crate) fn remove_route(&mut self, route: &Route) -> bool {
+        let same = |r: &Route| {
+            (r.prefix, r.metric, r.iface) == (route.prefix, route.metric, route.iface)
+                && in_prefix(r.dst, route.dst, route.prefix)
+        };
+        let at = self.routes.iter().position(same);
+        at.map(|at| self.routes.remove(at)).is_some()
+    }
+    /// The routes over an interface, in the order in which they are looked at.
+    pub(crate) fn routes(&self, iface: IfaceId) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(move |r| r.iface == iface)
+    }
+    /// The route to `dst`, which is not local.
+    fn route(&self, dst: IpAddr) -> Option<&Route> {
+        self.routes.iter().find(|r| in_prefix(dst, r.dst, r.prefix))
+    }
+    /// The MTU that the route to `dst` sets by itself.
+    pub(crate) fn route_mtu(&self, dst: IpAddr) -> Option<u32> {
+        if self.is_local(dst) {
+            return None;
+        }
+        self.route(dst)?.mtu
     }
 
     /// Whether `addr` is ours: an address of an interface, or within 127.0.0.0/8.
@@ -157,15 +172,12 @@ impl Routing {
             })
     }
 
-    /// The interface towards `dst`: `lo` for our own addresses, else by the longest prefix.
+    /// The interface towards `dst`: `lo` for our own addresses, else the route's.
     pub(crate) fn towards(&self, dst: IpAddr) -> Option<IfaceId> {
         if self.is_local(dst) {
             return Some(IfaceId::LO);
         }
-        self.routes
-            .iter()
-            .find(|r| in_prefix(dst, r.dst, r.prefix))
-            .map(|r| r.iface)
+        self.route(dst).map(|r| r.iface)
     }
 
     /// The source address for `dst` (RFC 6724 in small): `dst` itself when it is an address of ours, else one of the interface's
@@ -209,7 +221,7 @@ mod tests {
         let mut r = Routing::default();
         r.add_addr(IfaceId(1), ip("10.0.2.15"), 24);
         r.add_addr(IfaceId(2), ip("10.0.3.1"), 24);
-        r.add_route(ip("0.0.0.0"), 0, IfaceId(1));
+        r.add_route(Route::new(ip("0.0.0.0"), 0, IfaceId(1)));
         assert_eq!(r.towards(ip("10.0.3.9")), Some(IfaceId(2)));
         assert_eq!(r.towards(ip("8.8.8.8")), Some(IfaceId(1)));
         assert_eq!(r.towards(ip("10.0.2.15")), Some(IfaceId::LO));

@@ -112,10 +112,10 @@ impl Net {
     }
     /// Adds a route to `dst/prefix` by the router `via`, a neighbour on the Ethernet interface `iface`.
     pub fn add_route_via(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId, via: IpAddr) {
-        self.add_route(dst, prefix, iface);
-        if let Some(e) = self.sh.iface(iface).and_then(|i| i.ethernet.as_mut()) {
-            e.gateways.push((dst, prefix, via));
-        }
+        self.insert_route(Route {
+            via: Some(via),
+            ..Route::new(dst, prefix, iface)
+        });
     }
     /// Changes the MTU of an interface, for what is sent from now on.
     pub fn set_mtu(&mut self, iface: IfaceId, mtu: u32) {
@@ -144,10 +144,30 @@ impl Net {
         if let Some(e) = self.sh.iface(iface).and_then(|i| i.ethernet.as_mut()) {
             e.addrs.push(addr);
         }
+        self.tell_routes(iface);
     }
-    /// Adds a route to `dst/prefix` by `iface`. The longest prefix wins; among equal ones the first.
+    /// Adds a route to `dst/prefix` by `iface`, of metric 0.
     pub fn add_route(&mut self, dst: IpAddr, prefix: u8, iface: IfaceId) {
-        self.sh.routing.add_route(dst, prefix, iface);
+        self.insert_route(Route::new(dst, prefix, iface));
+    }
+    /// Adds a route. The longest prefix wins; among equal ones the smallest metric, and then the oldest
+    /// (docs/linux/routes.md). Connections that are there keep their interface.
+    pub fn insert_route(&mut self, route: Route) {
+        self.sh.routing.add_route(route);
+        self.tell_routes(route.iface);
+    }
+    /// Removes the oldest route with this network, interface and metric; whether there was one.
+    pub fn remove_route(&mut self, route: &Route) -> bool {
+        let removed = self.sh.routing.remove_route(route);
+        self.tell_routes(route.iface);
+        removed
+    }
+    /// The Ethernet side of an interface chooses the next hop by the same routes.
+    fn tell_routes(&mut self, iface: IfaceId) {
+        let routes: Vec<Route> = self.sh.routing.routes(iface).copied().collect();
+        if let Some(e) = self.sh.iface(iface).and_then(|i| i.ethernet.as_mut()) {
+            e.routes = routes;
+        }
     }
     /// From now on every destination that arrives by `iface` counts as local (a gateway's side; Linux TPROXY with
     /// `ip route add local default`).

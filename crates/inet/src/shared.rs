@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_tcp::tcb::NONE;
 use hearken_tcp::{Ctx, Drops, Family, Instant, Mib, Pool, Secrets, Sysctls, Tuple};
@@ -152,6 +152,11 @@ impl Shared {
 
     pub(crate) fn iface(&mut self, i: IfaceId) -> Option<&mut Iface> {
         self.ifaces.get_mut(usize::from(i.0))
+    }
+
+    /// The largest packet to `dst` by interface `i`.
+    pub(crate) fn mtu_to(&self, i: IfaceId, dst: IpAddr) -> u32 {
+        self.routing.route_mtu(dst).unwrap_or_else(|| self.mtu(i))
     }
 
     pub(crate) fn mtu(&self, i: IfaceId) -> u32 {

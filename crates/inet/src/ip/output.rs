@@ -28,7 +28,7 @@ pub(crate) struct Out {
 
 /// Queues `payload`, which begins with the transport header, for transmission. Returns how many bytes wait for it now.
 pub(crate) fn send(sh: &mut Shared, out: &Out, payload: &[u8]) -> usize {
-    let mtu = sh.mtu(out.iface) as usize;
+    let mtu = sh.mtu_to(out.iface, out.dst) as usize;
     let v6 = out.dst.is_ipv6();
     let header = if v6 { ipv6::LEN } else { ipv4::MIN_LEN };
     let whole = header + payload.len() <= mtu;

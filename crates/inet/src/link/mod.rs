@@ -12,7 +12,7 @@ use hearken_abi::DropReason;
 use hearken_tcp::Instant;
 use hearken_wire::ethernet::{self, ether_type};
 
-use crate::api::IfaceId;
+use crate::api::{IfaceId, Route};
 use crate::frame::{RxFrame, TxCaps, TxCsum, TxMeta, TxSink};
 use crate::iface::in_prefix;
 use crate::ip;
@@ -25,8 +25,8 @@ pub(crate) struct Ethernet {
     pub(crate) mac: [u8; 6],
     /// Our addresses on it: the sources of questions.
     pub(crate) addrs: Vec<IpAddr>,
-    /// Routes by way of a router.
-    pub(crate) gateways: Vec<(IpAddr, u8, IpAddr)>,
+    /// The routes over it, in the order in which they are looked at.
+    pub(crate) routes: Vec<Route>,
     pub(crate) neighbours: Neighbours,
     /// Finished frames.
     pub(crate) frames: VecDeque<(TxMeta, Vec<u8>)>,
@@ -42,21 +42,17 @@ impl Ethernet {
         Self {
             mac,
             addrs: Vec::new(),
-            gateways: Vec::new(),
+            routes: Vec::new(),
             neighbours: Neighbours::default(),
             frames: VecDeque::new(),
             timer_queued: Instant::FAR,
         }
     }
 
-    /// Who a packet for `dst` is handed to: the router of the narrowest route, or `dst` itself.
+    /// Who a packet for `dst` is handed to: the router of its route, or `dst` itself.
     fn next_hop(&self, dst: IpAddr) -> IpAddr {
-        let via = self
-            .gateways
-            .iter()
-            .filter(|g| in_prefix(dst, g.0, g.1))
-            .max_by_key(|g| g.1);
-        via.map_or(dst, |g| g.2)
+        let route = self.routes.iter().find(|r| in_prefix(dst, r.dst, r.prefix));
+        route.and_then(|r| r.via).unwrap_or(dst)
     }
 
     fn header(&self, dst: [u8; 6], ip: IpAddr) -> [u8; ethernet::LEN] {

@@ -204,7 +204,7 @@ fn request<F: Side>(
     let sys = &sh.sysctls;
     let wscale = o.wscale.filter(|_| sys.tcp_window_scaling != 0);
     let timestamps = o.timestamps.filter(|_| sys.tcp_timestamps != 0);
-    let adv = advmss::<F>(sh.mtu(out), shape.max_seg);
+    let adv = advmss::<F>(sh.mtu_to(out, F::to_ip(tuple.raddr)), shape.max_seg);
     let seg = adv - if timestamps.is_some() { 12 } else { 0 };
     let rcvbuf = shape.rcvbuf.unwrap_or(sys.tcp_rmem[1]);
     // An ACK has no window scale option: a cookie's comes back by the timestamp, and ours is computed as before.
@@ -401,7 +401,10 @@ pub(super) fn syn_ack_header<F: Side>(
         window: r.rcv_wnd,
         urgent: 0,
         options: Options {
-            mss: Some(advmss::<F>(sh.mtu(IfaceId(r.iface)), max_seg)),
+            mss: Some(advmss::<F>(
+                sh.mtu_to(IfaceId(r.iface), F::to_ip(r.tuple.raddr)),
+                max_seg,
+            )),
             wscale: has(RequestSock::<F>::WSCALE_OK).then(|| r.rcv_wscale()),
             sack_permitted: has(RequestSock::<F>::SACK_OK),
             timestamps: has(RequestSock::<F>::TSTAMP_OK)

@@ -173,7 +173,10 @@ fn child<F: Side>(
     };
     let shape = sh.listeners.get(l).map(|l| shape(sh, l.socket));
     let shape = shape.unwrap_or_default();
-    let adv = advmss::<F>(sh.mtu(IfaceId(req.iface)), shape.max_seg);
+    let adv = advmss::<F>(
+        sh.mtu_to(IfaceId(req.iface), F::to_ip(req.tuple.raddr)),
+        shape.max_seg,
+    );
     if shape.save_syn != 0 {
         socket.conf().saved_syn = Some(saved_syn::bytes_of(shape.save_syn, p));
     }

@@ -242,3 +242,21 @@ fn strangers_are_not_learned_and_cannot_claim_our_address() {
     l.settle();
     assert_eq!(l.types(), [0x0806], "10.0.0.7 had to be asked for");
 }
+
+#[test]
+fn neighbour_on_the_link_is_not_reached_through_the_default_router() {
+    let mut l = Lan::new();
+    l.nets[0].add_route_via(
+        "0.0.0.0".parse().unwrap(),
+        0,
+        ETH,
+        "10.0.0.200".parse().unwrap(),
+    );
+    let c = l.nets[0].udp_socket(Domain::Inet);
+    l.nets[0]
+        .send_to(c, Some("10.0.0.2:5".parse().unwrap()), &[b"x"])
+        .unwrap();
+    l.settle();
+    let asked = Arp::parse(&l.trace[0][14..]).unwrap();
+    assert_eq!(asked.target_ip, [10, 0, 0, 2]);
+}

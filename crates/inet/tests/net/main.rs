@@ -10,6 +10,7 @@ mod ethernet;
 mod garbage;
 mod lossy;
 mod recovery;
+mod routes;
 mod segments;
 mod signed;
 mod timers;
