@@ -275,8 +275,11 @@ pub(crate) struct Ss {
     /// JSON
     #[arg(long, help_heading = "Form")]
     pub(crate) json: bool,
-    /// [state S | exclude S]... [EXPRESSION], see below
-    #[arg(value_name = "FILTER")]
+    /// States, and an expression over addresses and ports
+    #[arg(
+        value_name = "FILTER",
+        help = "[state S | exclude S]... [EXPRESSION], see below"
+    )]
     pub(crate) filter: Vec<String>,
 }
 

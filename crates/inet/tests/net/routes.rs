@@ -41,7 +41,9 @@ fn route_of_the_longest_prefix_then_the_smallest_metric_sets_the_mtu() {
         route(24, 10, 1300),
         route(25, 90, 1250),
     );
-    [slow, fast, narrow].map(|r| p.b.insert_route(r));
+    for route in [slow, fast, narrow] {
+        p.b.insert_route(route);
+    }
     assert_eq!(syn_ack_mss(&mut p), Some(1210));
     assert!(p.b.remove_route(&narrow));
     assert_eq!(syn_ack_mss(&mut p), Some(1260));
