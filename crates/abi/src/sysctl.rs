@@ -724,6 +724,13 @@ pub const SPECS: &[Spec] = &[
         doc: "Initial IPV6_V6ONLY of new sockets.",
     },
     Spec {
+        name: "net.ipv6.ip_nonlocal_bind",
+        min: 0,
+        max: 255,
+        default: Value::Int(0),
+        doc: "Allow bind(2) to IPv6 addresses that are not ours.",
+    },
+    Spec {
         name: "net.ipv6.conf.all.disable_ipv6",
         min: -2147483648,
         max: 2147483647,

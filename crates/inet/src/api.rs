@@ -176,6 +176,8 @@ pub enum Opt {
     FreeBind(bool),
     /// IP_BIND_ADDRESS_NO_PORT
     BindAddressNoPort(bool),
+    /// IP_LOCAL_PORT_RANGE: the lowest port in the low half, the highest in the high half, 0 for the sysctl's.
+    LocalPortRange(u32),
     /// SO_KEEPALIVE
     KeepAlive(bool),
     /// SO_LINGER: `None` is off.
@@ -231,6 +233,8 @@ pub struct Options {
     pub free_bind: bool,
     /// IP_BIND_ADDRESS_NO_PORT
     pub bind_address_no_port: bool,
+    /// IP_LOCAL_PORT_RANGE
+    pub local_port_range: u32,
     /// SO_KEEPALIVE
     pub keep_alive: bool,
     /// SO_LINGER

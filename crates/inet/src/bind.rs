@@ -35,7 +35,7 @@ pub(crate) fn bind(
         || sh.routing.is_local(seen)
         || seen.is_ipv4() && (seen.is_multicast() || sh.routing.is_broadcast(seen))
         || s.has(Socket::FREE_BIND)
-        || sh.sysctls.ip_nonlocal_bind != 0;
+        || nonlocal(sh, seen);
     if !ours {
         return Err(BindError::AddrNotAvailable);
     }
@@ -73,6 +73,17 @@ pub(crate) fn bind(
     hold(sh, slot, local, false);
     set_local(sh, slot, local, port != 0);
     Ok(())
+}
+
+/// The sysctl that lets any address be bound: each family has its own.
+fn nonlocal(sh: &Shared, seen: IpAddr) -> bool {
+    let s = &sh.sysctls;
+    let on = if seen.is_ipv4() {
+        s.ip_nonlocal_bind
+    } else {
+        s.ip6_nonlocal_bind
+    };
+    on != 0
 }
 
 fn set_local(sh: &mut Shared, slot: u32, local: SocketAddr, port_locked: bool) {
@@ -167,54 +178,71 @@ pub(crate) fn release(sh: &mut Shared, slot: u32) {
     }
 }
 
+/// The lowest and the highest port that the system may choose for this socket, and whether the socket has a range of its
+/// own: an end of IP_LOCAL_PORT_RANGE counts only within the sysctl's range (docs/linux 29).
+pub(crate) fn range(sh: &Shared, slot: u32) -> (u32, u32, bool) {
+    let [low, high] = sh.sysctls.ip_local_port_range.map(u32::from);
+    let conf = sh.sockets.get(slot).and_then(|s| s.conf.as_ref());
+    let own = conf.map_or(0, |c| c.local_port_range);
+    let end = |own: u32, of: u32| {
+        if (low..=high).contains(&own) { own } else { of }
+    };
+    (end(own & 0xffff, low), end(own >> 16, high), own != 0)
+}
+
 /// A free port for bind(0) or the autobind of listen(), by a start drawn from the seed: odd distances from the low end
-/// of the range first, and with SO_REUSEADDR the lower half first (docs/linux 25 to 28).
+/// of the range first, and with SO_REUSEADDR the lower half first; when none is free, ip_autobind_reuse allows one that
+/// another SO_REUSEADDR has (docs/linux 25 to 28).
 pub(crate) fn pick_port(sh: &mut Shared, slot: u32, ip: IpAddr) -> Option<u16> {
     let mut h = holder(sh, slot, SocketAddr::new(ip, 0))?;
-    let reuse_addr = h.reuse_addr;
-    if sh.sysctls.ip_autobind_reuse == 0 {
-        (h.reuse_addr, h.reuse_port) = (false, false);
-    }
-    let [low, high] = sh.sysctls.ip_local_port_range.map(u32::from);
+    let (low, high, _) = range(sh, slot);
     let half = low + ((high - low + 1) >> 2 << 1);
-    let halves = if reuse_addr && half > low {
+    let halves = if h.reuse_addr && half > low {
         [(low, half), (half, high + 1)]
     } else {
         [(low, high + 1); 2]
     };
-    for (from, to) in halves {
-        let start = sh.secrets.draw() as u32;
-        for parity in [1, 0] {
-            let found = search(from, to, start, parity, |port| {
-                h.port = port;
-                sh.binds(slot).is_free(&h, NONE)
-            });
-            if found.is_some() {
-                return found;
-            }
-        }
-        if halves[0] == halves[1] {
+    for relaxed in [false, true] {
+        if relaxed && sh.sysctls.ip_autobind_reuse == 0 {
             break;
+        }
+        for (from, to) in halves {
+            let start = sh.secrets.draw() as u32;
+            for parity in [1, 0] {
+                let found = search(from, to, start, 2, parity, |port| {
+                    h.port = port;
+                    !sh.sysctls.ip_local_reserved_ports.contains(port)
+                        && sh.binds(slot).is_free_to_choose(&h, relaxed)
+                });
+                if found.is_some() {
+                    return found;
+                }
+            }
+            if halves[0] == halves[1] {
+                break;
+            }
         }
     }
     None
 }
 
-/// Looks at every second port of `from..to`, those at a distance of `parity` from `from`, beginning at a drawn one. The
-/// size of the range counts as the even number under it, so that one port of an odd range may be left out, as in
-/// Linux: docs/linux/autobind-odd-range.md.
+/// Looks at every second port of `from..to`, those at a distance of `parity` from `from`, beginning at a drawn one; with
+/// `step` 1 at every one. In steps of two the size of the range counts as the even number under it, so that one port of
+/// an odd range may be left out, as in Linux: docs/linux/autobind-odd-range.md.
 pub(crate) fn search(
     from: u32,
     to: u32,
     start: u32,
+    step: u32,
     parity: u32,
     mut free: impl FnMut(u16) -> bool,
 ) -> Option<u16> {
     let size = to - from;
-    let even = if size > 1 { size & !1 } else { size };
-    let first = ((start % even.max(1)) & !1) + parity;
+    let whole = step - 1;
+    let even = if size > 1 { size & !whole } else { size };
+    let first = ((start % even.max(1)) & !whole) + parity;
     (0..even)
-        .step_by(2)
+        .step_by(step as usize)
         .map(|i| first + i)
         .map(|at| if at >= size { at - even } else { at })
         .map(|at| (from + at) as u16)
@@ -231,7 +259,7 @@ mod tests {
         for (from, to, parity) in [(10, 20, 1), (10, 20, 0), (10, 12, 0), (10, 12, 1)] {
             let mut seen = Vec::new();
             assert_eq!(
-                search(from, to, 7, parity, |p| {
+                search(from, to, 7, 2, parity, |p| {
                     seen.push(u32::from(p));
                     false
                 }),
@@ -244,11 +272,24 @@ mod tests {
     }
 
     #[test]
+    fn search_in_steps_of_one_visits_every_port() {
+        for size in 1..6 {
+            let mut seen = Vec::new();
+            search(10, 10 + size, 13, 1, 0, |p| {
+                seen.push(u32::from(p));
+                false
+            });
+            seen.sort_unstable();
+            assert_eq!(seen, (10..10 + size).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn search_in_an_odd_range_leaves_one_port_out() {
         let visited = |size: u32, start| {
             let mut seen = Vec::new();
             for parity in [1, 0] {
-                search(10, 10 + size, start, parity, |p| {
+                search(10, 10 + size, start, 2, parity, |p| {
                     seen.push(p - 10);
                     false
                 });

@@ -175,15 +175,18 @@ fn open<F: Side>(
         (local.port(), sh.binds.change(bound, |h| h.addr = addr))
     } else {
         // Even distances first: odd ones are left to bind(0) (docs/linux 25, 31).
-        let [low, high] = sh.sysctls.ip_local_port_range.map(u32::from);
+        // A range of the socket's own is searched whole.
+        let (low, high, own) = bind::range(sh, slot);
         let start = sh.secrets.draw() as u32;
         let free = |p: u16| {
-            !sh.binds.is_held(p)
-                || sh.binds.only_connects(p) && half.find(&sh.secrets, &tuple(p)).is_none()
+            !sh.sysctls.ip_local_reserved_ports.contains(p)
+                && (!sh.binds.is_held(p)
+                    || sh.binds.only_connects(p) && half.find(&sh.secrets, &tuple(p)).is_none())
         };
-        let port = [0, 1]
+        let (step, parities) = if own { (1, 0..1) } else { (2, 0..2) };
+        let port = parities
             .into_iter()
-            .find_map(|parity| bind::search(low, high + 1, start, parity, free));
+            .find_map(|parity| bind::search(low, high + 1, start, step, parity, free));
         let port = port.ok_or(ConnectError::AddrNotAvailable)?;
         let local = SocketAddr::new(addr, port);
         let h = bind::holder(sh, slot, local).ok_or(ConnectError::AddrNotAvailable)?;

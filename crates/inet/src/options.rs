@@ -61,6 +61,7 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::FreeBind(on) => s.set(Socket::FREE_BIND, on),
         Opt::BindAddressNoPort(on) => s.set(Socket::NO_PORT, on),
+        Opt::LocalPortRange(v) => s.conf().local_port_range = v,
         Opt::KeepAlive(on) => {
             s.set(Socket::KEEP_ALIVE, on);
             net.step(now, slot, |t, cx| t.set_keepalive(cx, on));
@@ -166,6 +167,7 @@ pub(crate) fn get(net: &Net, slot: u32) -> Option<Options> {
         v6only: s.has(Socket::V6ONLY),
         free_bind: s.has(Socket::FREE_BIND),
         bind_address_no_port: s.has(Socket::NO_PORT),
+        local_port_range: c.local_port_range,
         keep_alive: s.has(Socket::KEEP_ALIVE),
         linger: c.linger,
         rcvbuf,

@@ -55,6 +55,8 @@ pub(crate) struct Conf {
     pub(crate) syn_cnt: u8,
     pub(crate) tos: u8,
     pub(crate) ttl: u8,
+    /// IP_LOCAL_PORT_RANGE
+    pub(crate) local_port_range: u32,
     pub(crate) fast_open_qlen: u32,
     /// TCP_DEFER_ACCEPT, in timeouts of the SYN-ACK.
     pub(crate) defer_accept: u8,
@@ -97,6 +99,7 @@ impl Conf {
             syn_cnt: 0,
             tos: 0,
             ttl: 0,
+            local_port_range: 0,
             fast_open_qlen: 0,
             defer_accept: 0,
             save_syn: 0,
@@ -124,6 +127,7 @@ impl Conf {
             && self.knobs == Knobs::default()
             && self.min_ttl == [0; 2]
             && self.filter.is_none()
+            && self.local_port_range == 0
             && (self.max_seg, self.syn_cnt, self.tos, self.ttl) == (0, 0, 0, 0);
         (!plain).then(|| {
             let fresh = Self::new(domain);

@@ -80,7 +80,6 @@ pub(crate) struct Options {
     pub(crate) min_ttl: i32,
     pub(crate) multicast_loop: bool,
     pub(crate) multicast_all: bool,
-    pub(crate) local_port_range: u32,
 
     pub(crate) v6_flags: u128,
     pub(crate) v6_mtu_discover: i32,
@@ -145,7 +144,6 @@ impl Default for Options {
             min_ttl: 0,
             multicast_loop: true,
             multicast_all: true,
-            local_port_range: 0,
             v6_flags: 0,
             v6_mtu_discover: 1,
             v6_tclass: 0,

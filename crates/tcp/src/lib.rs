@@ -8,6 +8,7 @@ extern crate alloc;
 pub mod addr;
 pub mod buffer;
 pub mod mib;
+pub mod ports;
 pub mod ranges;
 pub mod request;
 pub mod rtt;

@@ -2,7 +2,9 @@
 
 use alloc::string::String;
 use core::fmt::Write as _;
-use hearken_abi::sysctl::{self, Value};
+use hearken_abi::sysctl::{self, Spec, Value};
+
+use crate::ports::{PortSet, c_number};
 
 /// Why a sysctl was not set or read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +19,38 @@ pub enum SysctlError {
 trait Field {
     fn store(&mut self, at: usize, v: i64);
     fn print(&self, out: &mut String);
+
+    /// Reads what was written: numbers, as many as there are and the sysctl has; further ones are not looked at
+    /// (docs/linux/port-choice.md).
+    fn read(&mut self, spec: &Spec, text: &str) -> Result<(), SysctlError> {
+        let want = match spec.default {
+            Value::Ints(vs) => vs.len(),
+            Value::Int(_) | Value::Text(_) => 1,
+        };
+        if text.trim_ascii().is_empty() {
+            return Err(SysctlError::Invalid);
+        }
+        for (n, word) in text.split_ascii_whitespace().take(want).enumerate() {
+            let (digits, sign) = word.strip_prefix('-').map_or((word, 1), |w| (w, -1));
+            let v = c_number(digits).and_then(|v| i64::try_from(v).ok());
+            let v = v.ok_or(SysctlError::Invalid)? * sign;
+            if v < spec.min || v > spec.max {
+                return Err(SysctlError::Invalid);
+            }
+            self.store(n, v);
+        }
+        Ok(())
+    }
+}
+impl Field for PortSet {
+    fn store(&mut self, _: usize, _: i64) {}
+    fn print(&self, out: &mut String) {
+        PortSet::print(self, out);
+    }
+    fn read(&mut self, _: &Spec, text: &str) -> Result<(), SysctlError> {
+        *self = PortSet::parse(text).ok_or(SysctlError::Invalid)?;
+        Ok(())
+    }
 }
 macro_rules! scalar {
     ($($t:ty),*) => {$(
@@ -128,36 +162,34 @@ sysctls! {
     tcp_rmem: [u32; 3] = "net.ipv4.tcp_rmem", [0; 3];
     tcp_wmem: [u32; 3] = "net.ipv4.tcp_wmem", [0; 3];
     ip_local_port_range: [u16; 2] = "net.ipv4.ip_local_port_range", [0; 2];
+    ip_local_reserved_ports: PortSet = "net.ipv4.ip_local_reserved_ports", PortSet::default();
     ip_unprivileged_port_start: u16 = "net.ipv4.ip_unprivileged_port_start", 0;
     ip_autobind_reuse: u8 = "net.ipv4.ip_autobind_reuse", 0;
     ip_nonlocal_bind: u8 = "net.ipv4.ip_nonlocal_bind", 0;
     ip_default_ttl: u8 = "net.ipv4.ip_default_ttl", 0;
+    ip6_nonlocal_bind: u8 = "net.ipv6.ip_nonlocal_bind", 0;
     bindv6only: u8 = "net.ipv6.bindv6only", 0;
 }
 
+const RANGE: &str = "net.ipv4.ip_local_port_range";
+
 impl Sysctls {
-    /// Sets `name` from text as a write to /proc/sys does. Numbers are decimal, separated by blanks; more or fewer
-    /// than the sysctl has, text, or a number out of bounds is [`SysctlError::Invalid`] and changes nothing.
+    /// Sets `name` from text as a write to /proc/sys does. Text, or a number out of bounds, is
+    /// [`SysctlError::Invalid`]; nothing at all changes nothing.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), SysctlError> {
         let spec = sysctl::find(name).ok_or(SysctlError::Unknown)?;
         let mut next = self.clone();
         let field = next.field(name).ok_or(SysctlError::Unknown)?;
-        let mut n = 0;
-        for word in text.split_whitespace() {
-            let v: i64 = word.parse().map_err(|_| SysctlError::Invalid)?;
-            if v < spec.min || v > spec.max {
-                return Err(SysctlError::Invalid);
-            }
-            field.store(n, v);
-            n += 1;
+        if text.is_empty() {
+            return Ok(());
         }
-        let want = if let Value::Ints(vs) = spec.default {
-            vs.len()
-        } else {
-            1
-        };
-        if n == 0 || n > want {
-            return Err(SysctlError::Invalid);
+        let done = field.read(spec, text);
+        if done.is_err() {
+            // Several numbers are stored one by one, but for the range of ports.
+            if name != RANGE {
+                *self = next;
+            }
+            return done;
         }
         // docs/linux 32: reversed, zero, or below the privileged ports.
         let [low, high] = next.ip_local_port_range;
@@ -196,7 +228,7 @@ mod tests {
     #[test]
     fn set_out_of_bounds_changes_nothing() {
         let mut s = Sysctls::default();
-        for bad in ["-1", "2147483648", "x", ""] {
+        for bad in ["-1", "2147483648", "x", " ", "7x", "+5", "08", "0x"] {
             assert_eq!(
                 s.set("net.core.somaxconn", bad),
                 Err(SysctlError::Invalid),
@@ -213,6 +245,27 @@ mod tests {
         assert_eq!(s.somaxconn, 4096);
         assert_eq!(s.set("net.core.somaxconn", "7"), Ok(()));
         assert_eq!(s.somaxconn, 7);
+        for (odd, want) in [
+            ("8 9", 8),
+            ("0x10", 16),
+            ("010", 8),
+            (" 5 \n", 5),
+            ("", 5),
+            ("-0", 0),
+        ] {
+            assert_eq!(s.set("net.core.somaxconn", odd), Ok(()), "{odd}");
+            assert_eq!(s.somaxconn, want, "{odd}");
+        }
+        let range = "net.ipv4.ip_local_port_range";
+        for (text, want) in [("5000", [5000, 60999]), ("5001 6000 7", [5001, 6000])] {
+            assert_eq!(s.set(range, text), Ok(()));
+            assert_eq!(s.ip_local_port_range, want);
+        }
+        assert_eq!(s.set(range, "5002 70000"), Err(SysctlError::Invalid));
+        assert_eq!(s.ip_local_port_range, [5001, 6000]);
+        let rmem = "net.ipv4.tcp_rmem";
+        assert_eq!(s.set(rmem, "5000 0 1"), Err(SysctlError::Invalid));
+        assert_eq!(s.tcp_rmem, [5000, 131072, 6291456]);
         assert_eq!(s.set("net.no.such", "7"), Err(SysctlError::Unknown));
     }
 }

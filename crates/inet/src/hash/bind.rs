@@ -78,6 +78,18 @@ impl Binds {
         })
     }
 
+    /// Whether the system may choose the port of `new` for it: nobody conflicts, whatever the options say; `relaxed`:
+    /// nobody but those of which both have SO_REUSEADDR, and not also both SO_REUSEPORT (docs/linux 28).
+    pub(crate) fn is_free_to_choose(&self, new: &Holder, relaxed: bool) -> bool {
+        self.holders(new.port).all(|(_, c)| {
+            let old = &c.holder;
+            let devices = matches!((new.device, old.device), (Some(a), Some(b)) if a != b);
+            let group = new.reuse_port && old.reuse_port && new.uid == old.uid;
+            let shared = relaxed && new.reuse_addr && old.reuse_addr && !old.listening && !group;
+            devices || shared || !overlap(new, old)
+        })
+    }
+
     /// Whether only connections that chose the port themselves hold it.
     pub(crate) fn only_connects(&self, port: u16) -> bool {
         self.holders(port).all(|(_, c)| c.holder.by_connect)

@@ -94,7 +94,7 @@ pub(crate) fn set(
             if low != 0 && high != 0 && low > high {
                 return Err(Errno::EINVAL);
             }
-            options_mut(m, file)?.local_port_range = v as u32;
+            push(m, now, file, Opt::LocalPortRange(v as u32))?;
         }
         IP_MULTICAST_ALL => {
             let on = within(needed(value)?, 0, 1)? != 0;
@@ -160,7 +160,7 @@ pub(crate) fn get(
         IP_MINTTL => o.min_ttl,
         IP_MULTICAST_TTL => 1,
         IP_MULTICAST_LOOP => i32::from(o.multicast_loop),
-        IP_LOCAL_PORT_RANGE => o.local_port_range.cast_signed(),
+        IP_LOCAL_PORT_RANGE => k.map_or(0, |k| k.local_port_range.cast_signed()),
         _ => {
             let bit = switch_bit(name).ok_or(Errno::ENOPROTOOPT)?;
             i32::from(o.ip_flags & bit != 0)

@@ -24,6 +24,7 @@ mod leave_listen;
 mod limits;
 mod listen_errno;
 mod option_list;
+mod ports;
 mod readiness;
 mod reuseport;
 mod saved_syn;
