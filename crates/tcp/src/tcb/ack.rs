@@ -1,9 +1,10 @@
 //! What an acknowledgment means: SND.UNA, SACK, loss recovery, congestion window (RFC 9293 3.10.7.4 fifth check,
 //! RFC 5681, RFC 6675, RFC 6582). Linux's PRR, RACK and CUBIC are to take the place of `recovery` and `grow`.
 
-use super::{CaState, Ctx, Effects, Segment, Tcb, Transfer};
+use super::{CaState, Ctx, Effects, Segment, Tcb, Transfer, Undo};
 use crate::Instant;
 use crate::seq::Seq;
+use alloc::boxed::Box;
 use hearken_abi::{Counter, DropReason};
 use hearken_wire::Flags;
 
@@ -110,6 +111,11 @@ impl Tcb {
             let bytes = (acked as usize).min(x.send.len());
             fin_acked = acked as usize > bytes && self.flags & Self::FIN_SENT != 0;
             x.send.acked(cx.pool, bytes);
+            let overtaken = x.sacked.first().is_some_and(|(a, _)| a > x.una64);
+            if overtaken && x.high_rxt.at_or_before(una) {
+                // A hole filled that was never sent again.
+                x.saw_reordering(cx);
+            }
             x.una64 += u64::from(acked);
             x.sacked.trim_below(x.una64);
             if let Some((end, at)) = x.timed
@@ -147,12 +153,13 @@ impl Tcb {
         let Some(x) = &mut self.xfer else {
             return false;
         };
-        let mut fresh = 0;
+        let (mut fresh, mut needless) = (0, None);
         for (from, to) in seg.options.sack.as_slice() {
             let (from, to) = (Seq(*from), Seq(*to));
             if !from.before(to) || to.after(nxt) || to.at_or_before(una) {
                 if to.at_or_before(una) && from.before(to) {
                     cx.mib.inc(Counter::TcpDsackRecv);
+                    needless = Some((from, to));
                 } else {
                     cx.mib.inc(Counter::TcpSackDiscard);
                 }
@@ -160,8 +167,17 @@ impl Tcb {
             }
             if x.sacked.len() < MAX_RANGES {
                 let (a, b) = (x.offset(una, from.max(una)), x.offset(una, to));
-                fresh += x.sacked.insert(a, b);
+                let highest = x.sacked.iter().next_back().map_or(0, |r| r.1);
+                let new = x.sacked.insert(a, b);
+                if new > 0 && b < highest && a >= x.offset(una, x.high_rxt.max(una)) {
+                    // It was overtaken, and never sent again.
+                    x.saw_reordering(cx);
+                }
+                fresh += new;
             }
+        }
+        if let Some((from, to)) = needless {
+            self.needless(cx, from, to - from);
         }
         if fresh > 0 {
             self.update_lost_edge();
@@ -169,11 +185,11 @@ impl Tcb {
         fresh > 0
     }
 
-    /// RFC 6675 IsLost: what lies below more than two segments of SACKed bytes is lost.
+    /// RFC 6675 IsLost, as long as the path keeps its order (RFC 8985 6.2 step 4): what lies below more than two segments of SACKed bytes is lost.
     fn update_lost_edge(&mut self) {
         let (una, mss) = (self.snd.una, u64::from(self.mss));
         let Some(x) = &mut self.xfer else { return };
-        if x.ca == CaState::Loss {
+        if x.ca == CaState::Loss || x.reordered {
             return;
         }
         let mut above = 0;
@@ -229,6 +245,12 @@ impl Tcb {
             x.high_rxt = una;
             x.timed = None;
             if !reduced {
+                x.undo = Some(Box::new(Undo {
+                    cwnd: self.cwnd,
+                    ssthresh: self.ssthresh,
+                    from: una,
+                    retrans: 0,
+                }));
                 self.ssthresh = (self.cwnd / 2).max(2);
                 self.cwnd = self.ssthresh;
                 self.ecn_reduced();

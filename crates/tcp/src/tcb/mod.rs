@@ -142,6 +142,17 @@ pub enum CaState {
     Loss,
 }
 
+/// What a recovery changed, in case that nothing was lost (Linux `undo_marker`, `undo_retrans`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undo {
+    pub(crate) cwnd: u32,
+    pub(crate) ssthresh: u32,
+    /// SND.UNA when it began.
+    pub(crate) from: Seq,
+    /// Segments sent again that no D-SACK has called needless.
+    pub(crate) retrans: u32,
+}
+
 /// What exists once a connection has something to move. Allocated on first need.
 #[derive(Debug)]
 pub struct Transfer {
@@ -178,6 +189,8 @@ pub struct Transfer {
     /// Tail loss probe; end of the reordering window.
     pub(crate) pto_at: Instant,
     pub(crate) reo_at: Instant,
+    /// What lies below was overtaken when the reordering window began.
+    pub(crate) reo_edge: Seq,
     pub(crate) keepalive_at: Instant,
     /// Growth of the receive buffer: bytes the program read since `drs_at`.
     pub(crate) drs_copied: u32,
@@ -202,6 +215,10 @@ pub struct Transfer {
     /// When it did last.
     pub(crate) data_at: Instant,
     pub(crate) probe: bool,
+    /// The path was seen to reorder: being overtaken means loss only once the reordering window is over.
+    pub(crate) reordered: bool,
+    /// How to take back the last reduction.
+    pub(crate) undo: Option<Box<Undo>>,
     /// A tail loss probe is out, or is to be sent.
     pub(crate) probed: bool,
     pub(crate) probe_tail: bool,
@@ -481,6 +498,7 @@ impl Tcb {
                 delack_at: Instant::FAR,
                 pto_at: Instant::FAR,
                 reo_at: Instant::FAR,
+                reo_edge: Seq(0),
                 keepalive_at: Instant::FAR,
                 drs_copied: 0,
                 drs_at: cx.now,
@@ -497,6 +515,8 @@ impl Tcb {
                 had_data: false,
                 data_at: cx.now,
                 probe: false,
+                reordered: false,
+                undo: None,
                 probed: false,
                 probe_tail: false,
                 fast_open: None,
@@ -565,6 +585,6 @@ mod tests {
             "{}",
             size_of::<Connection<V6>>()
         );
-        assert!(size_of::<Transfer>() <= 384, "{}", size_of::<Transfer>());
+        assert!(size_of::<Transfer>() <= 392, "{}", size_of::<Transfer>());
     }
 }

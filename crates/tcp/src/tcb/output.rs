@@ -362,7 +362,12 @@ impl Tcb {
             x.timed = None;
             match x.ca {
                 CaState::Loss => cx.mib.inc(Counter::TcpSlowStartRetrans),
-                CaState::Recovery => cx.mib.inc(Counter::TcpFastRetrans),
+                CaState::Recovery => {
+                    cx.mib.inc(Counter::TcpFastRetrans);
+                    if let Some(undo) = &mut x.undo {
+                        undo.retrans += len.div_ceil(mss.max(1));
+                    }
+                }
                 CaState::Open | CaState::Cwr => {}
             }
         }

@@ -2,7 +2,7 @@
 //! (after RFC 8985 6, without its clock per segment), and a retransmission that was lost itself. Linux's RACK will
 //! take the place of the latter two.
 
-use super::{Ctx, Tcb};
+use super::{CaState, Ctx, Tcb, Transfer};
 use crate::Instant;
 use crate::seq::Seq;
 use core::time::Duration;
@@ -65,30 +65,32 @@ impl Tcb {
         let window = Duration::from_micros(u64::from(self.rtt.srtt_us >> 5)).max(REO_MIN);
         let una = self.snd.una;
         let Some(x) = &mut self.xfer else { return };
-        let holes = match x.sacked.iter().next_back() {
-            Some((a, _)) => (una + (a - x.una64) as u32).after(x.lost_edge),
-            None => false,
-        };
-        if !holes {
-            x.reo_at = Instant::FAR;
-        } else if x.reo_at == Instant::FAR {
-            x.reo_at = now + window;
+        let highest = x
+            .sacked
+            .iter()
+            .next_back()
+            .map(|(a, _)| una + (a - x.una64) as u32)
+            .filter(|edge| edge.after(x.lost_edge));
+        match highest {
+            None => x.reo_at = Instant::FAR,
+            Some(edge) if x.reo_at == Instant::FAR || !x.reo_edge.after(una) => {
+                (x.reo_at, x.reo_edge) = (now + window, edge);
+            }
+            // What was overtaken since then has its own window.
+            Some(_) => {}
         }
     }
 
     /// The reordering window is over.
     pub(super) fn on_reordering(&mut self, cx: &mut Ctx<'_>) {
-        let una = self.snd.una;
         let Some(x) = &mut self.xfer else { return };
         x.reo_at = Instant::FAR;
-        let highest = x
-            .sacked
-            .iter()
-            .next_back()
-            .map(|(a, _)| una + (a - x.una64) as u32);
-        let Some(edge) = highest else { return };
-        x.lost_edge = x.lost_edge.max(edge);
+        if x.sacked.is_empty() {
+            return;
+        }
+        x.lost_edge = x.lost_edge.max(x.reo_edge);
         self.recovery(cx, 0, false, false);
+        self.arm_reordering(cx.now);
     }
 
     /// What was sent after the first hole was sent again has arrived, but the hole is open: send it once more.
@@ -108,5 +110,37 @@ impl Tcb {
             x.rxt_mark = self.snd.nxt;
             cx.mib.inc(Counter::TcpLostRetransmit);
         }
+    }
+}
+
+impl Tcb {
+    /// A D-SACK: the peer had these bytes already, so that they had been late, not lost. Once every segment of a
+    /// recovery was needless the reduction is taken back (RFC 3708; Linux `tcp_try_undo_dsack`).
+    pub(super) fn needless(&mut self, cx: &mut Ctx<'_>, from: Seq, len: u32) {
+        let mss = u32::from(self.mss.max(1));
+        let Some(x) = &mut self.xfer else { return };
+        let Some(undo) = x.undo.as_deref_mut().filter(|u| from.at_or_after(u.from)) else {
+            return;
+        };
+        undo.retrans = undo.retrans.saturating_sub(len.div_ceil(mss));
+        if undo.retrans > 0 {
+            return;
+        }
+        self.cwnd = self.cwnd.max(undo.cwnd);
+        self.ssthresh = self.ssthresh.max(undo.ssthresh);
+        x.undo = None;
+        if x.ca == CaState::Recovery {
+            x.ca = CaState::Open;
+        }
+        cx.mib.inc(Counter::TcpDsackUndo);
+        x.saw_reordering(cx);
+    }
+}
+
+impl Transfer {
+    /// Something that was overtaken arrived although it was not sent again.
+    pub(super) fn saw_reordering(&mut self, cx: &mut Ctx<'_>) {
+        self.reordered = true;
+        cx.mib.inc(Counter::TcpSackReorder);
     }
 }

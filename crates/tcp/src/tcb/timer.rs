@@ -188,6 +188,7 @@ impl Tcb {
             x.sacked.clear();
         }
         x.ca = CaState::Loss;
+        x.undo = None;
         (x.pto_at, x.reo_at) = (Instant::FAR, Instant::FAR);
         (x.recover, x.lost_edge, x.high_rxt) = (nxt, nxt, una);
         (x.dupacks, x.cwnd_cnt) = (0, 0);
