@@ -1,8 +1,9 @@
-"""Servers of Python's library, each on PORT: threads, forks, a fork for each connection, asyncio."""
+"""Servers of Python's library, each on PORT: threads, forks, a fork for each connection, asyncio, edge-triggered epoll."""
 
 import asyncio
 import os
 import resource
+import select
 import signal
 import socket
 import socketserver
@@ -77,6 +78,48 @@ async def many(count):
     print("served", served, flush=True)
 
 
+def edges(port):
+    """Edge-triggered epoll with EPOLLRDHUP: all is read until EAGAIN, what finds no room waits for the next EPOLLOUT."""
+    listener = socket.create_server(("0.0.0.0", port), backlog=4096)
+    listener.setblocking(False)
+    poller = select.epoll()
+    poller.register(listener, select.EPOLLIN | select.EPOLLET)
+    open_now, most = {}, 0
+    while True:
+        for fd, _ in poller.poll():
+            if fd == listener.fileno():
+                while True:
+                    try:
+                        connection, _ = listener.accept()
+                    except BlockingIOError:
+                        break
+                    connection.setblocking(False)
+                    what = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+                    open_now[connection.fileno()] = [connection, bytearray(), False]
+                    poller.register(connection, what)
+                most = max(most, len(open_now))
+                continue
+            connection, waiting, ended = open_now[fd]
+            try:
+                while not ended:
+                    data = connection.recv(65536)
+                    waiting += data
+                    ended = not data
+            except BlockingIOError:
+                pass
+            open_now[fd][2] = ended
+            try:
+                while waiting:
+                    del waiting[: connection.send(waiting)]
+            except BlockingIOError:
+                continue
+            if ended:
+                connection.close()
+                del open_now[fd]
+                if not open_now:
+                    print("most", most, flush=True)
+
+
 def main():
     kind, number = sys.argv[1], int(sys.argv[2])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -88,6 +131,8 @@ def main():
         serve(socketserver.ForkingTCPServer, number)
     elif kind == "sshd":
         sshd(number)
+    elif kind == "edges":
+        edges(number)
     elif kind == "many":
         asyncio.run(many(number))
 
