@@ -101,6 +101,34 @@ fn drill_of_scripts_that_pass_is_zero_and_short() {
 }
 
 #[test]
+fn drill_of_several_ip_versions_runs_each() {
+    let dir = Dir::new("versions");
+    let head = "--ip_version=ipv4,ipv6\n";
+    dir.file("both.pkt", &format!("{head}{GOOD}"));
+    let (code, out, _) = dir.drill(&["-v", "both.pkt"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("ok   both.pkt (ipv4) ("), "{out}");
+    assert!(out.contains("ok   both.pkt (ipv6) ("), "{out}");
+    assert!(out.contains("1 scripts: 2 passed"), "{out}");
+    let (code, out, _) = dir.drill(&["-v", "-o", "ip_version=ipv6", "both.pkt"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("1 scripts: 1 passed"), "{out}");
+    dir.file("wrong.pkt", &format!("--ip_version=ipv4,ipv5\n{GOOD}"));
+    let (code, out, _) = dir.drill(&["wrong.pkt"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("or ipv6, found `ipv5`"), "{out}");
+    // One that fails says where its packets are.
+    dir.file("fails.pkt", &format!("{head}{}", GOOD.replace("MSS", "1460")));
+    let (code, out, _) = dir.drill(&["fails.pkt"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("FAIL fails.pkt (ipv6)"), "{out}");
+    let said = "     note: packets written to ";
+    let path = out.lines().find_map(|l| l.strip_prefix(said));
+    let pcap = std::fs::read(path.expect("a path")).expect("a capture");
+    assert!(pcap.len() > 24 + 2 * 16, "two packets and the header");
+}
+
+#[test]
 fn drill_reports_as_tap_and_as_junit() {
     let dir = three("reports");
     let (code, out, _) = dir.drill(&["--tap", "-", "--jobs", "3", "."]);

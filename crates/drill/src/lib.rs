@@ -15,5 +15,5 @@ pub mod span;
 pub use error::Error;
 pub use exec::{run, side_by_side};
 pub use outcome::{Failure, Outcome, RunOptions, System, Verdict};
-pub use parse::parse;
+pub use parse::{parse, parse_each};
 pub use span::Span;

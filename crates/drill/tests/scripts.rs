@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hearken_drill::{Outcome, RunOptions, System, Verdict, parse, run};
+use hearken_drill::{Outcome, RunOptions, System, Verdict, parse_each, run};
 
 fn find(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("a directory of scripts") {
@@ -26,24 +26,32 @@ fn scripts() -> Vec<PathBuf> {
     found
 }
 
-fn run_one(path: &Path, on: System) -> Outcome {
+/// Every run of a script: one, or one for each IP version that it lists.
+fn run_each(path: &Path, on: System) -> Vec<Outcome> {
     let text = fs::read_to_string(path).expect("a script");
     let name = path.file_name().expect("a name").to_string_lossy();
-    let script = match parse(&name, &text, &[]) {
-        Ok(script) => script,
+    let scripts = match parse_each(&name, &text, &[], None) {
+        Ok(scripts) => scripts,
         Err(error) => panic!("{error}"),
     };
     let options = RunOptions {
         strict: true,
         ..RunOptions::default()
     };
-    run(&script, on, &options)
+    scripts.iter().map(|s| run(s, on, &options)).collect()
 }
 
 /// `None` if the script did as it should.
 fn complaint(path: &Path, on: System) -> Option<String> {
     let name = path.file_name().expect("a name").to_string_lossy();
-    match run_one(path, on).verdict {
+    let outcomes = run_each(path, on).into_iter();
+    outcomes
+        .filter_map(|outcome| complaint_of(&name, outcome, on))
+        .next()
+}
+
+fn complaint_of(name: &str, outcome: Outcome, on: System) -> Option<String> {
+    match outcome.verdict {
         Verdict::Pass => None,
         Verdict::Skip(why) if why.starts_with("a known difference") => None,
         Verdict::Skip(why) if on == System::Linux && !in_ci() => {

@@ -1,11 +1,13 @@
 //! Running scripts, several at a time.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use hearken_drill::{Outcome, RunOptions, System, Verdict, parse};
+use hearken_drill::ast::IpVersion;
+use hearken_drill::{Outcome, RunOptions, System, Verdict, parse_each};
 
 use super::find::{self, Found};
 use super::{Drill, report};
@@ -17,6 +19,8 @@ pub(super) struct Ran {
     pub(super) index: usize,
     pub(super) name: String,
     pub(super) system: System,
+    /// The IP version, of a script that is run under several.
+    pub(super) version: Option<IpVersion>,
     pub(super) result: Result<Outcome, String>,
     /// The script's text, for excerpts.
     pub(super) text: String,
@@ -35,9 +39,16 @@ impl Ran {
 
     /// The script's name, and the system where it is not the usual one.
     pub(super) fn title(&self) -> String {
-        match self.system {
-            System::Hearken => self.name.clone(),
-            System::Linux => format!("{} (Linux)", self.name),
+        let system = (self.system == System::Linux).then_some("Linux");
+        let said: Vec<&str> = self
+            .version
+            .map(IpVersion::name)
+            .into_iter()
+            .chain(system)
+            .collect();
+        match said.is_empty() {
+            true => self.name.clone(),
+            false => format!("{} ({})", self.name, said.join(", ")),
         }
     }
 }
@@ -78,7 +89,7 @@ pub(super) fn run(drill: &Drill, found: &[Found]) -> Result<Vec<Ran>, Failure> {
         drop(sender);
         collect(&receiver, drill, found.len(), quiet)
     })?;
-    results.sort_by_key(|r| (r.index, r.system == System::Linux));
+    results.sort_by_key(|r| r.index);
     Ok(results)
 }
 
@@ -110,56 +121,75 @@ fn collect(
 
 /// One script on every system that is asked for.
 fn one(drill: &Drill, found: &Found, index: usize) -> Vec<Ran> {
-    let ran = |system, result, text: &str| Ran {
+    let ran = |system, version, result, text: &str| Ran {
         index,
         name: found.name.clone(),
         system,
+        version,
         result,
         text: text.to_owned(),
     };
     let text = match find::read(found) {
         Ok(text) => text,
-        Err(message) => return vec![ran(drill.systems()[0], Err(message), "")],
+        Err(message) => return vec![ran(drill.systems()[0], None, Err(message), "")],
     };
-    let script = match parse(&found.name, &text, &drill.defines) {
-        Ok(script) => script,
-        Err(error) => return vec![ran(drill.systems()[0], Err(error.to_string()), &text)],
+    let only = drill.settings().ip_version;
+    let scripts = match parse_each(&found.name, &text, &drill.defines, only) {
+        Ok(scripts) => scripts,
+        Err(error) => {
+            let result = Err(error.to_string());
+            return vec![ran(drill.systems()[0], None, result, &text)];
+        }
     };
-    drill
-        .systems()
+    let several = scripts.len() > 1;
+    let each = scripts
         .iter()
-        .map(|&system| {
-            let options = options(drill, found, system);
-            // A panic in one script is that script's failure, not the end of the others.
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                hearken_drill::run(&script, system, &options)
-            }));
-            let result = outcome.map_err(|_| {
-                format!(
-                    "{}: the runner panicked, which is a mistake of Hearken; its message is above",
-                    found.name
-                )
-            });
-            ran(system, result, &text)
-        })
-        .collect()
+        .flat_map(|script| drill.systems().iter().map(move |&system| (script, system)));
+    each.map(|(script, system)| {
+        let version = script.settings.ip_version.filter(|_| several);
+        let options = options(drill, found, system, version);
+        // A panic in one script is that script's failure, not the end of the others.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            hearken_drill::run(script, system, &options)
+        }));
+        let result = outcome.map_err(|_| {
+            format!(
+                "{}: the runner panicked, which is a mistake of Hearken; its message is above",
+                found.name
+            )
+        });
+        ran(system, version, result, &text)
+    })
+    .collect()
 }
 
-fn options(drill: &Drill, found: &Found, system: System) -> RunOptions {
+/// Where the packets of scripts that fail go when no directory is named.
+fn failures() -> PathBuf {
+    std::env::temp_dir().join("hearken-drill")
+}
+
+fn options(
+    drill: &Drill,
+    found: &Found,
+    system: System,
+    version: Option<IpVersion>,
+) -> RunOptions {
     let settings = drill.settings();
     RunOptions {
         strict: drill.strict || (found.strict && !drill.lenient),
-        pcap: drill.pcap.as_ref().map(|directory| {
+        pcap: Some({
             let name: String = found
                 .name
                 .trim_start_matches(['.', '/'])
                 .trim_end_matches(".pkt")
                 .replace('/', "_");
+            let version = version.map(|v| format!(".{}", v.name())).unwrap_or_default();
             let system = match system {
                 System::Hearken => "hearken",
                 System::Linux => "linux",
             };
-            directory.join(format!("{name}.{system}.pcap"))
+            let directory = drill.pcap.clone().unwrap_or_else(failures);
+            directory.join(format!("{name}{version}.{system}.pcap"))
         }),
         always_pcap: drill.pcap.is_some(),
         ip_version: settings.ip_version,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use hearken_drill::ast::Settings;
 use hearken_drill::parse::{Define, set_option};
-use hearken_drill::{System, parse};
+use hearken_drill::{System, parse_each};
 
 use crate::values::Seed;
 use crate::{Failure, print};
@@ -62,7 +62,7 @@ pub(crate) struct Drill {
     /// Begin no script after the first failure
     #[arg(long, help_heading = "How")]
     fail_fast: bool,
-    /// Write the packets of every run into this directory
+    /// Write the packets of every run into this directory [default: of runs that fail, into hearken-drill below the temporary directory]
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pcap: Option<PathBuf>,
     /// Write a report in TAP version 14
@@ -171,12 +171,12 @@ fn dry_run(drill: &Drill, found: &[Found]) -> Result<bool, Failure> {
     let mut wrong = 0;
     for script in found {
         let read = find::read(script)
-            .and_then(|text| parse(&script.name, &text, &drill.defines).map_err(|e| e.to_string()));
+            .and_then(|text| parse_each(&script.name, &text, &drill.defines, None).map_err(|e| e.to_string()));
         match read {
             Ok(read) if drill.verbose => print(&format!(
                 "ok   {} ({} events)\n",
                 script.name,
-                read.events.len()
+                read[0].events.len()
             ))?,
             Ok(_) => {}
             Err(message) => {

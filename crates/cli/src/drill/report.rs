@@ -14,7 +14,8 @@ pub(super) fn script(ran: &[Ran], verbose: bool) -> String {
     for one in ran {
         out += &line(one, verbose);
         if let Ok(outcome) = &one.result {
-            if verbose {
+            // Where the packets of a failure are is worth a line without being asked.
+            if verbose || one.failed() {
                 for note in &outcome.notes {
                     let _ = writeln!(out, "     note: {note}");
                 }
@@ -24,14 +25,17 @@ pub(super) fn script(ran: &[Ran], verbose: bool) -> String {
             }
         }
     }
-    if let [ours, linux] = ran
-        && let Some(parting) = parting(ours, linux)
-    {
-        let _ = writeln!(out, "     {parting}");
-        if let (Ok(ours), Ok(linux)) = (&ours.result, &linux.result)
-            && let Some(sides) = side_by_side(&ours.trace, &linux.trace)
+    let pairs = ran.chunk_by(|a, b| a.version == b.version);
+    for pair in pairs {
+        if let [ours, linux] = pair
+            && let Some(parting) = parting(ours, linux)
         {
-            out += &sides;
+            let _ = writeln!(out, "     {parting}");
+            if let (Ok(ours), Ok(linux)) = (&ours.result, &linux.result)
+                && let Some(sides) = side_by_side(&ours.trace, &linux.trace)
+            {
+                out += &sides;
+            }
         }
     }
     out

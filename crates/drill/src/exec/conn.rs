@@ -164,7 +164,12 @@ impl Connection {
             _ => self.remote_isn,
         };
         let mut script = live.clone();
-        script.seq = local.to_script(live.seq, syn);
+        // The reset of what is no connection has the number zero (RFC 9293 3.5.2), whatever connection there was.
+        let nobody = live.has(flag::RST) && live.has(flag::ACK) && live.seq == 0;
+        script.seq = match nobody {
+            true => 0,
+            false => local.to_script(live.seq, syn),
+        };
         if live.has(flag::ACK) {
             script.ack = remote.to_script(live.ack, syn);
         }

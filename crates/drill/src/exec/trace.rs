@@ -43,8 +43,11 @@ impl Trace {
         lines.iter().map(line).collect()
     }
 
-    /// Writes the packets to a file.
+    /// Writes the packets to a file; its directory need not be there yet.
     pub(crate) fn write_pcap(&self, path: &Path) -> io::Result<()> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
         let file = io::BufWriter::new(File::create(path)?);
         let mut writer = Writer::new(file, false)?;
         let mut packets: Vec<&(Duration, Vec<u8>)> = self.packets.iter().collect();

@@ -13,7 +13,9 @@ mod time;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::ast::{Code, Command, Direction, Event, EventKind, Script, Settings, Time};
+use crate::ast::{
+    Code, Command, Direction, Event, EventKind, IpVersion, Script, Settings, Time,
+};
 use crate::code;
 use crate::error::Error;
 use crate::span::Span;
@@ -40,6 +42,41 @@ pub fn parse(name: &str, text: &str, defines: &[Define]) -> Result<Script, Error
         .unwrap_or_default();
     text.clone_into(&mut script.text);
     Ok(script)
+}
+
+/// Reads a script once for each version that its line `--ip_version=ipv4,ipv6` lists; in such a script the word `MSS` is what
+/// fits into 1500 bytes of that version. With `only`, or with one version in that line or none, there is one.
+///
+/// # Errors
+///
+/// The first mistake in it.
+pub fn parse_each(
+    name: &str,
+    text: &str,
+    defines: &[Define],
+    only: Option<IpVersion>,
+) -> Result<Vec<Script>, Error> {
+    let listed = settings::versions(text);
+    if listed.len() < 2 {
+        return Ok(vec![parse(name, text, defines)?]);
+    }
+    let wanted = only.map_or(listed, |version| vec![version]);
+    let one = |version: IpVersion| {
+        let mut all = vec![("MSS".to_owned(), mss(version).to_string())];
+        all.extend_from_slice(defines);
+        let mut script = parse(name, text, &all)?;
+        script.settings.ip_version = Some(version);
+        Ok(script)
+    };
+    wanted.into_iter().map(one).collect()
+}
+
+/// Of an MTU of 1500.
+const fn mss(version: IpVersion) -> u16 {
+    match version {
+        IpVersion::Ipv4 | IpVersion::Mapped => 1500 - 20 - 20,
+        IpVersion::Ipv6 => 1500 - 40 - 20,
+    }
 }
 
 /// Sets an option given on the command line as `name=value` or `name`.

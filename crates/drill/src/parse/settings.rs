@@ -124,13 +124,17 @@ pub(crate) fn set(
     match name.replace('-', "_").as_str() {
         "ip_version" => {
             let (text, span) = text("ipv4, ipv4-mapped-ipv6 or ipv6")?;
-            let version = IpVersion::named(&text);
-            settings.ip_version = Some(version.ok_or_else(|| {
-                (
-                    span,
-                    format!("expected ipv4, ipv4-mapped-ipv6 or ipv6, found `{text}`"),
-                )
-            })?);
+            let named = |name: &str| {
+                IpVersion::named(name.trim()).ok_or_else(|| {
+                    (
+                        span,
+                        format!("expected ipv4, ipv4-mapped-ipv6 or ipv6, found `{name}`"),
+                    )
+                })
+            };
+            let versions: Parsed<Vec<IpVersion>> = text.split(',').map(named).collect();
+            // Of several, `parse_each` makes as many scripts.
+            settings.ip_version = versions?.first().copied();
         }
         "local_ip" => settings.local_ip = Some(address()?),
         "remote_ip" => settings.remote_ip = Some(address()?),
@@ -186,4 +190,16 @@ pub(crate) fn defines(text: &str) -> Vec<Define> {
             Some((name.trim().to_owned(), value.to_owned()))
         })
         .collect()
+}
+
+/// The versions of a script's last `--ip_version` line; none if a name in it is wrong, which `set` says.
+pub(crate) fn versions(text: &str) -> Vec<IpVersion> {
+    let value = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("--ip_version="))
+        .next_back()
+        .unwrap_or_default();
+    let names = value.trim().trim_matches('"').split(',');
+    let all: Option<Vec<IpVersion>> = names.map(|n| IpVersion::named(n.trim())).collect();
+    all.unwrap_or_default()
 }
