@@ -118,7 +118,10 @@ fn drill_of_several_ip_versions_runs_each() {
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("or ipv6, found `ipv5`"), "{out}");
     // One that fails says where its packets are.
-    dir.file("fails.pkt", &format!("{head}{}", GOOD.replace("MSS", "1460")));
+    dir.file(
+        "fails.pkt",
+        &format!("{head}{}", GOOD.replace("MSS", "1460")),
+    );
     let (code, out, _) = dir.drill(&["fails.pkt"]);
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("FAIL fails.pkt (ipv6)"), "{out}");

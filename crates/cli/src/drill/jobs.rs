@@ -1,8 +1,8 @@
 //! Running scripts, several at a time.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -168,12 +168,7 @@ fn failures() -> PathBuf {
     std::env::temp_dir().join("hearken-drill")
 }
 
-fn options(
-    drill: &Drill,
-    found: &Found,
-    system: System,
-    version: Option<IpVersion>,
-) -> RunOptions {
+fn options(drill: &Drill, found: &Found, system: System, version: Option<IpVersion>) -> RunOptions {
     let settings = drill.settings();
     RunOptions {
         strict: drill.strict || (found.strict && !drill.lenient),
@@ -183,7 +178,9 @@ fn options(
                 .trim_start_matches(['.', '/'])
                 .trim_end_matches(".pkt")
                 .replace('/', "_");
-            let version = version.map(|v| format!(".{}", v.name())).unwrap_or_default();
+            let version = version
+                .map(|v| format!(".{}", v.name()))
+                .unwrap_or_default();
             let system = match system {
                 System::Hearken => "hearken",
                 System::Linux => "linux",

@@ -170,8 +170,9 @@ pub(crate) fn drill(drill: &Drill) -> Result<bool, Failure> {
 fn dry_run(drill: &Drill, found: &[Found]) -> Result<bool, Failure> {
     let mut wrong = 0;
     for script in found {
-        let read = find::read(script)
-            .and_then(|text| parse_each(&script.name, &text, &drill.defines, None).map_err(|e| e.to_string()));
+        let read = find::read(script).and_then(|text| {
+            parse_each(&script.name, &text, &drill.defines, None).map_err(|e| e.to_string())
+        });
         match read {
             Ok(read) if drill.verbose => print(&format!(
                 "ok   {} ({} events)\n",

@@ -13,9 +13,7 @@ mod time;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::ast::{
-    Code, Command, Direction, Event, EventKind, IpVersion, Script, Settings, Time,
-};
+use crate::ast::{Code, Command, Direction, Event, EventKind, IpVersion, Script, Settings, Time};
 use crate::code;
 use crate::error::Error;
 use crate::span::Span;
