@@ -215,8 +215,9 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
         i.last_data_recv = now.since(data).as_millis() as u32;
         i.last_ack_recv = now.since(ack).as_millis() as u32;
     }
+    i.backoff = t.backoff();
     match t.timer() {
-        Some((Timer::Retransmit, _, n)) => (i.retransmits, i.backoff) = (n, n),
+        Some((Timer::Retransmit, _, n)) => i.retransmits = n,
         Some((Timer::Probe | Timer::Keepalive, _, n)) => i.probes = n,
         None => {}
     }

@@ -302,6 +302,12 @@ impl Net {
         }
         self.send(now, s.slot, most, f)
     }
+    /// MSG_MORE: more is to follow the `n` bytes that are about to be sent; the tail of them is held back meanwhile.
+    pub fn more_follows(&mut self, now: Instant, s: SocketId, n: usize) {
+        if self.sh.socket(s).is_some() {
+            self.step(now, s.slot, |t, cx| t.more_follows(cx, n));
+        }
+    }
     /// A TCP socket, in CLOSE and unbound (socket(2)). `net.ipv6.bindv6only` sets the start value of IPV6_V6ONLY.
     pub fn socket(&mut self, domain: Domain) -> SocketId {
         let mut s = Socket::new(domain);

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_tcp::tcb::SoError;
-use hearken_tcp::{Instant, Seq, Tuple, V4, V6};
+use hearken_tcp::{Effects, Instant, Seq, Tuple, V4, V6};
 use hearken_wire::{icmp, icmpv6, ipv4, ipv6};
 
 use crate::api::IfaceId;
@@ -34,10 +34,10 @@ pub(crate) fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv4::He
             let emit = |buf: &mut [u8]| icmp::emit(reply, body, buf);
             send::<V4>(sh, iface, h.dst, h.src, 1, body.len() + icmp::LEN, emit);
         }
-        icmp::Message::DestUnreachable { code, .. } => {
+        icmp::Message::DestUnreachable { code, mtu } => {
             sh.mib.inc(Counter::IcmpInDestUnreachs);
             let error = match code {
-                icmp::unreach::FRAG_NEEDED => return,
+                icmp::unreach::FRAG_NEEDED => return too_big_v4(net, now, iface, body, mtu),
                 icmp::unreach::PROTOCOL => SoError::NoProtoOpt,
                 icmp::unreach::PORT => SoError::Refused,
                 icmp::unreach::NET => SoError::NetUnreach,
@@ -55,6 +55,38 @@ pub(crate) fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv4::He
             quoted_v4(net, now, iface, body, None, true);
         }
         _ => {}
+    }
+}
+
+/// The smallest path MTU that is believed of IPv4 (Linux `net.ipv4.route.min_pmtu`).
+const MIN_PMTU_V4: u32 = 552;
+/// IPV6_MIN_MTU.
+const MIN_PMTU_V6: u32 = 1280;
+
+/// What an ICMP error says of a segment.
+#[derive(Clone, Copy)]
+enum What {
+    /// It did not arrive; what the connection is told, if anything.
+    Error(Option<SoError>),
+    /// It is larger than this path MTU.
+    TooBig(u32),
+}
+
+/// Fragmentation needed, and DF set (RFC 1191).
+fn too_big_v4(net: &mut Net, now: Instant, iface: IfaceId, body: &[u8], mtu: u16) {
+    match icmp::quoted(body) {
+        Some(q) if q.ip.protocol == 6 => {
+            let tuple = Tuple::<V4> {
+                laddr: q.ip.src,
+                raddr: q.ip.dst,
+                lport: q.ports.0,
+                rport: q.ports.1,
+            };
+            let mtu = u32::from(mtu).max(MIN_PMTU_V4);
+            quoted(net, now, &tuple, Seq(q.seq), What::TooBig(mtu), false);
+        }
+        // Our datagrams leave without DF.
+        _ => quoted_v4(net, now, iface, body, None, false),
     }
 }
 
@@ -85,7 +117,14 @@ fn quoted_v4(
         lport: q.ports.0,
         rport: q.ports.1,
     };
-    quoted(net, now, &tuple, Seq(q.seq), error, ends_request);
+    quoted(
+        net,
+        now,
+        &tuple,
+        Seq(q.seq),
+        What::Error(error),
+        ends_request,
+    );
 }
 
 pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::Header, data: &[u8]) {
@@ -123,6 +162,27 @@ pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::He
                     | icmpv6::unreach::REJECT_ROUTE
             );
             quoted_v6(net, now, iface, body, Some(error), ends_request);
+        }
+        icmpv6::Message::PacketTooBig { mtu } => {
+            sh.mib.inc(Counter::Icmp6InPktTooBigs);
+            match icmpv6::quoted(body) {
+                Some(q) if q.protocol == 6 => {
+                    let tuple = Tuple::<V6> {
+                        laddr: q.src,
+                        raddr: q.dst,
+                        lport: q.ports.0,
+                        rport: q.ports.1,
+                    };
+                    // No IPv6 link takes less (RFC 8200 5): such a message is not believed.
+                    let what = if mtu < MIN_PMTU_V6 {
+                        What::Error(None)
+                    } else {
+                        What::TooBig(mtu)
+                    };
+                    quoted(net, now, &tuple, Seq(q.seq), what, false);
+                }
+                _ => quoted_v6(net, now, iface, body, None, false),
+            }
         }
         icmpv6::Message::TimeExceeded { .. } => {
             sh.mib.inc(Counter::Icmp6InTimeExcds);
@@ -168,7 +228,14 @@ fn quoted_v6(
         lport: q.ports.0,
         rport: q.ports.1,
     };
-    quoted(net, now, &tuple, Seq(q.seq), error, ends_request);
+    quoted(
+        net,
+        now,
+        &tuple,
+        Seq(q.seq),
+        What::Error(error),
+        ends_request,
+    );
 }
 
 /// An error quotes a segment of ours: it must be one that is outstanding (RFC 5927 4.1). It ends a connection attempt;
@@ -178,7 +245,7 @@ fn quoted<F: Side>(
     now: Instant,
     tuple: &Tuple<F>,
     seq: Seq,
-    error: Option<SoError>,
+    what: What,
     ends_request: bool,
 ) {
     let (half, sh) = F::parts(net);
@@ -193,7 +260,17 @@ fn quoted<F: Side>(
                 sh.mib.inc(Counter::OutOfWindowIcmps);
                 return;
             }
-            let Some(error) = error else { return };
+            let error = match what {
+                What::TooBig(mtu) => {
+                    let header = F::HEADER as u32;
+                    if c.tcb.mtu_reduced(&mut sh.ctx(now), mtu, header) {
+                        after(half, sh, now, slot, Effects::NONE, None);
+                    }
+                    return;
+                }
+                What::Error(None) => return,
+                What::Error(Some(error)) => error,
+            };
             if c.tcb.state == TcpState::SynSent {
                 let fx = c.tcb.fail(&mut sh.ctx(now), error);
                 after(half, sh, now, slot, fx, None);

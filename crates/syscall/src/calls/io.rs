@@ -9,7 +9,7 @@ use crate::socket::{Socket, Tcp};
 use alloc::vec;
 use alloc::vec::Vec;
 use hearken_abi::sock::{
-    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
+    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
 };
 use hearken_abi::{Errno, TcpState};
 use hearken_inet::{Cred, Instant, Ready, RecvError, SendError};
@@ -243,7 +243,7 @@ impl Machine {
         flags: i32,
     ) -> Outcome<usize> {
         let mut done = done;
-        match self.send_some(now, t, data, &mut done) {
+        match self.send_some(now, t, data, &mut done, flags) {
             Err(e) => return Outcome::Done(Err(e)),
             Ok(true) => return Outcome::Done(Ok(done)),
             Ok(false) => {}
@@ -269,6 +269,7 @@ impl Machine {
         t: Tcp,
         data: &[u8],
         done: &mut usize,
+        flags: i32,
     ) -> Result<bool, Errno> {
         loop {
             // What was written already is returned before an error is (tcp_sendmsg_locked, do_error).
@@ -276,6 +277,9 @@ impl Machine {
                 return Ok(true);
             }
             let rest = &data[*done..];
+            if flags & MSG_MORE != 0 {
+                self.net_mut(t.net).more_follows(now, t.socket, rest.len());
+            }
             let result = self
                 .net_mut(t.net)
                 .send_up_to(now, t.socket, rest.len(), |room| {
@@ -305,13 +309,13 @@ impl Machine {
         file: FileId,
         data: &[u8],
         done: &mut usize,
-        _flags: i32,
+        flags: i32,
     ) -> Option<Result<usize, Errno>> {
         let t = match self.stream_of(file) {
             Ok(t) => t,
             Err(e) => return Some(Err(e)),
         };
-        match self.send_some(now, t, data, done) {
+        match self.send_some(now, t, data, done, flags) {
             Ok(true) => Some(Ok(*done)),
             Ok(false) => None,
             Err(e) => Some(Err(e)),

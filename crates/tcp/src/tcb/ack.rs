@@ -49,9 +49,11 @@ impl Tcb {
             return Some(Effects::NONE);
         };
         x.heard_at = cx.now;
+        x.held = false;
         let mut fx = Effects::NONE;
         if acked > 0 {
-            fx |= self.advance_una(cx, seg.ack, acked);
+            let echoed = self.echoed_rtt(cx, seg);
+            fx |= self.advance_una(cx, seg.ack, acked, echoed);
         }
         let fresh_sack = self.take_sack(cx, seg);
         self.ecn_echo(cx, seg, acked);
@@ -101,8 +103,23 @@ impl Tcb {
             || seg.seq == self.snd.wl1 && (wnd > self.snd.wnd || wnd == 0)
     }
 
+    /// The round trip that the peer's timestamp measures (RFC 7323 4), in microseconds: it holds for what was sent
+    /// more than once, too (Linux `tcp_rtt_tsopt_us`).
+    fn echoed_rtt(&self, cx: &Ctx<'_>, seg: &Segment<'_>) -> Option<u32> {
+        let (_, ecr) = seg.options.timestamps.filter(|&(_, ecr)| ecr != 0)?;
+        let now = self.timestamps(cx)?.0;
+        let ms = now.wrapping_sub(ecr);
+        (ms < i32::MAX as u32 / 1000).then(|| ms.max(1) * 1000)
+    }
+
     /// Bytes up to `ack` have arrived.
-    fn advance_una(&mut self, cx: &mut Ctx<'_>, ack: Seq, acked: u32) -> Effects {
+    fn advance_una(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        ack: Seq,
+        acked: u32,
+        echoed: Option<u32>,
+    ) -> Effects {
         let una = self.snd.una;
         self.snd.una = ack;
         let mut sample = None;
@@ -131,8 +148,15 @@ impl Tcb {
             if x.snd_sml.before(una) {
                 x.snd_sml = ack;
             }
-            (x.retries, x.backoff) = (0, 0);
+            x.retries = 0;
             (x.probed, x.probe_tail) = (false, false);
+            if sample.is_none() && x.backoff > 0 {
+                sample = echoed;
+            }
+            // Karn: the backoff goes on until a round trip is measured (RFC 6298 5.7; tcp_ack_update_rtt, 6.18).
+            if sample.is_some() {
+                x.backoff = 0;
+            }
         }
         if let Some(us) = sample {
             self.rtt.sample(us);
@@ -354,7 +378,11 @@ impl Tcb {
                 let at = cx.now + self.clamp_to_user_timeout(cx, wait);
                 self.xfer(cx).rto_at = at;
             } else {
-                (x.rto_at, x.backoff) = (Instant::FAR, 0);
+                if !progress && x.rto_at != Instant::FAR {
+                    // The window has opened: the backoff was the persist timer's.
+                    x.backoff = 0;
+                }
+                x.rto_at = Instant::FAR;
             }
         }
         self.rearm();

@@ -31,6 +31,11 @@ impl Tcb {
         (x.keepalive_at != Instant::FAR).then_some((Timer::Keepalive, x.keepalive_at, x.retries))
     }
 
+    /// How many times the timeout has been doubled since a round trip was measured (`tcpi_backoff`).
+    pub fn backoff(&self) -> u8 {
+        self.xfer.as_ref().map_or(0, |x| x.backoff)
+    }
+
     /// When data and when an acceptable ACK came last.
     pub fn heard(&self) -> Option<(Instant, Instant)> {
         self.xfer.as_ref().map(|x| (x.data_at, x.heard_at))

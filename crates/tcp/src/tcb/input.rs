@@ -178,6 +178,10 @@ impl Tcb {
             self.snd.una = seg.ack;
             self.establish(cx, seg);
             fx |= Effects::ESTABLISHED | Effects::WRITE;
+            if crossed {
+                // The SYN that it repeats is old data (tcp_data_queue, 6.18).
+                self.flags |= Self::ACK_NOW;
+            }
         }
         if !seg.ack.before(self.snd.una) && !seg.ack.after(self.snd.nxt) {
             self.count_prediction(cx, seg);

@@ -15,6 +15,7 @@ mod fast_open_client;
 mod input;
 mod knobs;
 mod output;
+mod path_mtu;
 mod paws;
 mod probe;
 mod timer;
@@ -222,6 +223,12 @@ pub struct Transfer {
     /// A tail loss probe is out, or is to be sent.
     pub(crate) probed: bool,
     pub(crate) probe_tail: bool,
+    /// More was said to follow (MSG_MORE): the tail waits until something else happens.
+    pub(crate) held: bool,
+    /// Bytes of the next write after which more is to follow.
+    pub(crate) more: usize,
+    /// The end of data that was not pushed.
+    pub(crate) unpushed: Seq,
     pub(crate) fast_open: Option<Box<FastOpen>>,
     /// ACKs wait for data to ride on (Linux `pingpong`).
     pub(crate) pingpong: bool,
@@ -519,6 +526,9 @@ impl Tcb {
                 undo: None,
                 probed: false,
                 probe_tail: false,
+                held: false,
+                more: 0,
+                unpushed: una,
                 fast_open: None,
                 pingpong: false,
                 set: None,

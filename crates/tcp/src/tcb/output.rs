@@ -280,7 +280,7 @@ impl Tcb {
 
     /// Nagle as Minshall changed it (RFC 896; Linux `tcp_nagle_test`): a short segment waits while another is out.
     fn may_send_tail(&self, sent: u32) -> bool {
-        if self.has(Self::CORK) {
+        if self.has(Self::CORK) || self.xfer.as_ref().is_some_and(|x| x.held) {
             return false;
         }
         let small_out = self
@@ -310,7 +310,10 @@ impl Tcb {
         if let Some(x) = &mut self.xfer {
             if idle {
                 // From persist, or from rest, to retransmission.
-                (x.rto_at, x.retries, x.backoff, x.probe) = (Instant::FAR, 0, 0, false);
+                if x.rto_at != Instant::FAR {
+                    x.backoff = 0;
+                }
+                (x.rto_at, x.retries, x.probe) = (Instant::FAR, 0, false);
             }
             if x.timed.is_none() && x.ca.is_calm() {
                 x.timed = Some((end, now));
@@ -320,7 +323,8 @@ impl Tcb {
             }
         }
         let mut flags = Flags::ACK;
-        if len == unsent && len > 0 {
+        let unpushed = self.xfer.as_ref().is_some_and(|x| x.unpushed == seq + len);
+        if len == unsent && len > 0 && !unpushed {
             flags |= Flags::PSH;
         }
         if fin {

@@ -109,6 +109,7 @@ impl Tcb {
         f: impl FnOnce(&mut [&mut [u8]]) -> (usize, R),
     ) -> (usize, R) {
         self.xfer(cx);
+        let una = self.snd.una;
         let held = self.holds_fast_syn();
         let out = match &mut self.xfer {
             Some(x) => {
@@ -116,7 +117,14 @@ impl Tcb {
                 if x.had_data && cx.now < x.data_at + super::input::DELACK {
                     x.pingpong = true;
                 }
-                x.send.append_with(cx.pool, room, f)
+                let out = x.send.append_with(cx.pool, room, f);
+                let more = core::mem::take(&mut x.more);
+                // Of a write that found no room for all, the tail goes (tcp_sendmsg_locked, wait_for_space, 6.18).
+                x.held = more > 0 && more == out.0;
+                if x.held {
+                    x.unpushed = una + x.send.len() as u32;
+                }
+                out
             }
             None => f(&mut []),
         };
@@ -124,6 +132,12 @@ impl Tcb {
             self.let_fast_syn_go(out.0);
         }
         out
+    }
+
+    /// More is to follow the next `n` bytes that are written, if they are written in one go (MSG_MORE): their tail is
+    /// held back until more comes, an ACK does, or the persist timer fires.
+    pub fn more_follows(&mut self, cx: &Ctx<'_>, n: usize) {
+        self.xfer(cx).more = n;
     }
 
     /// In-order bytes that wait for the program.
@@ -271,6 +285,9 @@ impl Tcb {
     }
     /// TCP_NODELAY.
     pub fn set_nodelay(&mut self, on: bool) {
+        if let Some(x) = self.xfer.as_mut().filter(|_| on) {
+            x.held = false;
+        }
         self.set(Self::NODELAY, on);
     }
     /// TCP_CORK.
