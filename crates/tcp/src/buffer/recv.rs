@@ -43,18 +43,11 @@ impl RecvBuffer {
             .next_back()
             .map(|(_, b)| (b - next) as u32)
     }
-    /// The islands beyond the hole as distances from the next expected byte, for SACK blocks: the one that holds
-    /// `newest` first (RFC 2018 4), then in ascending order.
-    pub fn islands(&self, newest: Option<u32>, out: &mut [(u32, u32)]) -> usize {
+    /// The island beyond the hole that holds the byte `distance` after the next expected one, as distances.
+    pub fn island(&self, distance: u32) -> Option<(u32, u32)> {
         let next = self.base + self.ready as u64;
-        let first = newest.and_then(|d| self.ahead.containing(next + u64::from(d)));
-        let rest = self.ahead.iter().filter(|r| Some(*r) != first);
-        let mut n = 0;
-        for (slot, (a, b)) in out.iter_mut().zip(first.into_iter().chain(rest)) {
-            *slot = ((a - next) as u32, (b - next) as u32);
-            n += 1;
-        }
-        n
+        let (a, b) = self.ahead.containing(next + u64::from(distance))?;
+        Some(((a - next) as u32, (b - next) as u32))
     }
 
     /// Stores the pieces of a segment that begins `distance` bytes after the next expected byte. Returns by how many
@@ -121,9 +114,9 @@ mod tests {
         let (mut p, mut b) = (Pool::default(), RecvBuffer::default());
         assert_eq!(b.insert(&mut p, 3, &[b"def"]), 0);
         assert_eq!(b.insert(&mut p, 9, &[b"j"]), 0);
-        let mut s = [(0, 0); 4];
-        assert_eq!(b.islands(Some(9), &mut s), 2);
-        assert_eq!(s[..2], [(9, 10), (3, 6)]);
+        assert_eq!(b.island(9), Some((9, 10)));
+        assert_eq!(b.island(4), Some((3, 6)));
+        assert_eq!(b.island(6), None);
         assert_eq!(b.insert(&mut p, 0, &[b"ab", b"c"]), 6);
         assert_eq!(drain(&mut b, &mut p), b"abcdef");
         assert_eq!(b.insert(&mut p, 0, &[b"ghi"]), 4);

@@ -492,7 +492,7 @@ impl Tcb {
             x.quick = x.quick.max(2);
         }
         if distance > 0 {
-            x.newest = Some(first);
+            x.recent.grew(first, nxt, &x.recv);
             x.dsack = None;
             cx.mib.inc(Counter::TcpOfoQueue);
             // RFC 5681 4.2: a segment beyond a hole is acknowledged at once.
@@ -515,9 +515,7 @@ impl Tcb {
             let nxt = self.rcv.nxt;
             let holes = had_holes;
             let x = self.xfer(cx);
-            if !x.recv.has_holes() {
-                x.newest = None;
-            }
+            x.recent.trim(nxt);
             let quick = x.quick > 0 && !x.pingpong;
             x.quick -= u8::from(quick);
             // RFC 1122 4.2.3.2: at least every second full segment; a filled hole at once.

@@ -18,6 +18,7 @@ mod output;
 mod path_mtu;
 mod paws;
 mod probe;
+mod recent;
 mod timer;
 mod user;
 mod window;
@@ -36,6 +37,7 @@ use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 use hearken_wire::Flags;
 use hearken_wire::options::Options;
+use recent::Recent;
 
 pub use diag::Timer;
 pub use effects::Effects;
@@ -180,8 +182,8 @@ pub struct Transfer {
     pub(crate) snd_sml: Seq,
     /// The segment being timed: its end, and when it left.
     pub(crate) timed: Option<(Seq, Instant)>,
-    /// First byte of the newest segment beyond the hole.
-    pub(crate) newest: Option<Seq>,
+    /// What came beyond the hole, for SACK.
+    pub(crate) recent: Recent,
     /// A duplicate that the next ACK reports (RFC 2883).
     pub(crate) dsack: Option<(Seq, Seq)>,
     /// Retransmission, or window probe.
@@ -207,6 +209,8 @@ pub struct Transfer {
     pub(crate) backoff: u8,
     /// Unanswered retransmissions or probes.
     pub(crate) retries: u8,
+    /// When the first of them left.
+    pub(crate) retrans_at: Instant,
     /// TCP_SYNCNT, 0 for the sysctl.
     pub(crate) syn_retries: u8,
     /// ACKs still to be sent at once after the start (Linux quick-ACK mode).
@@ -499,7 +503,8 @@ impl Tcb {
                 rxt_mark: una,
                 snd_sml: una,
                 timed: None,
-                newest: None,
+                recent: Recent::default(),
+                retrans_at: Instant::FAR,
                 dsack: None,
                 rto_at: Instant::FAR,
                 delack_at: Instant::FAR,
@@ -595,6 +600,6 @@ mod tests {
             "{}",
             size_of::<Connection<V6>>()
         );
-        assert!(size_of::<Transfer>() <= 392, "{}", size_of::<Transfer>());
+        assert!(size_of::<Transfer>() <= 416, "{}", size_of::<Transfer>());
     }
 }

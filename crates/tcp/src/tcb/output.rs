@@ -206,7 +206,7 @@ impl Tcb {
             return 0;
         };
         let most = if self.has(Self::TSTAMP_OK) { 3 } else { 4 };
-        (x.recv.holes() + usize::from(x.dsack.is_some())).min(most)
+        (x.recent.len() + usize::from(x.dsack.is_some())).min(most)
     }
 
     /// Retransmissions first, then new data and FIN.
@@ -409,14 +409,9 @@ impl Tcb {
             let dsack = x.dsack.take();
             if most > 0 {
                 let nxt = self.rcv.nxt;
-                let mut islands = [(0, 0); 4];
-                let newest = x.newest.map(|s| s.distance(nxt));
-                let n = x.recv.islands(newest, &mut islands);
                 let fin = x.fin;
-                let blocks = islands[..n].iter().map(|&(a, b)| {
-                    let end = nxt + b;
-                    (nxt + a, end + u32::from(fin == Some(end)))
-                });
+                let blocks = x.recent.blocks(nxt, &x.recv);
+                let blocks = blocks.map(|(a, end)| (a, end + u32::from(fin == Some(end))));
                 // A D-SACK comes first (RFC 2883 4).
                 for (a, b) in dsack.into_iter().chain(blocks).take(most) {
                     options.sack.push(a.0, b.0);

@@ -2,8 +2,21 @@
 
 use super::{CaState, Ctx, Effects, SoError, Tcb};
 use crate::Instant;
-use crate::rtt::TIMEOUT_INIT;
+use crate::rtt::{RTO_MIN_US, TIMEOUT_INIT};
+use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
+
+/// How long so many retransmissions last, each timeout twice the one before from 200 ms on: what a limit of retransmissions
+/// means, however long the timeouts of this connection are (Linux `tcp_model_timeout`, RFC 1122 4.2.3.5).
+fn model_timeout(retries: u8, most: Duration) -> Duration {
+    let mut sum = Duration::ZERO;
+    let mut wait = Duration::from_micros(u64::from(RTO_MIN_US));
+    for _ in 0..=retries {
+        sum += wait.min(most);
+        wait = (wait * 2).min(most);
+    }
+    sum
+}
 
 impl Tcb {
     /// Recomputes the earliest deadline.
@@ -150,8 +163,9 @@ impl Tcb {
         };
         if self.snd.wnd == 0 && !syn && self.owner != super::NONE {
             // The peer took back the window that it had offered: as with the persist timer, an answer keeps the
-            // connection alive, here for two of the longest timeouts (Linux `tcp_rtx_probe0_timed_out`).
-            if cx.now.since(x.heard_at) > 2 * most {
+            // connection alive, here for two of the longest timeouts (Linux `tcp_rtx_probe0_timed_out`), but not beyond
+            // TCP_USER_TIMEOUT (CVE-2024-41007).
+            if stalled == Some(true) || cx.now.since(x.heard_at) > 2 * most {
                 return self.timed_out(cx);
             }
         } else {
@@ -160,9 +174,17 @@ impl Tcb {
             // (retransmits_timed_out, 6.18; docs/linux/connect.md). Until data moves, `drs_at` is when the SYN was made.
             let too_long =
                 syn_sent && cx.now >= x.drs_at + TIMEOUT_INIT * ((2 << syn_retries.min(30)) - 1);
+            let over = if syn {
+                x.retries >= limit || too_long
+            } else {
+                x.retries > 0 && cx.now >= x.retrans_at + model_timeout(limit, most)
+            };
             // TCP_USER_TIMEOUT takes the place of the count.
-            if stalled.unwrap_or(x.retries >= limit || too_long) {
+            if stalled.unwrap_or(over) {
                 return self.timed_out(cx);
+            }
+            if x.retries == 0 {
+                x.retrans_at = cx.now;
             }
             x.retries += 1;
         }
