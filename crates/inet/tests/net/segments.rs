@@ -214,8 +214,8 @@ fn sack_block_of_the_newest_island_comes_first_also_beside_data() {
     p.put(PSH, seq + 200, ack, &[1; 50]);
     let want = [
         (seq + 200, seq + 250),
-        (seq + 100, seq + 150),
         (seq + 300, seq + 350),
+        (seq + 100, seq + 150),
     ];
     assert_eq!(p.out()[0].h.options.sack.as_slice(), want);
     // Data makes room for them.
