@@ -197,7 +197,7 @@ pub(crate) fn pick_port(sh: &mut Shared, slot: u32, ip: IpAddr) -> Option<u16> {
     let mut h = holder(sh, slot, SocketAddr::new(ip, 0))?;
     let (low, high, _) = range(sh, slot);
     let half = low + ((high - low + 1) >> 2 << 1);
-    let halves = if h.reuse_addr && half > low {
+    let halves = if h.reuse_addr {
         [(low, half), (half, high + 1)]
     } else {
         [(low, high + 1); 2]

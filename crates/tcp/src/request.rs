@@ -112,4 +112,45 @@ mod tests {
         assert!(size_of::<RequestSock<V4>>() <= 64);
         assert!(size_of::<RequestSock<V6>>() <= 88);
     }
+    #[test]
+    fn echoes_takes_what_a_syn_ack_carried_and_nothing_else() {
+        let first = Instant(5_000_000_000);
+        let mut r = RequestSock::<V4> {
+            deadline: first,
+            tuple: crate::Tuple {
+                laddr: [10, 0, 0, 1],
+                raddr: [10, 0, 0, 2],
+                lport: 80,
+                rport: 1,
+            },
+            listener: 0,
+            listener_gen: 1,
+            rcv_isn: Seq(1),
+            snt_isn: Seq(2),
+            ts_recent: 0,
+            ts_off: 1000,
+            sent_us: 5_000_000,
+            last_oow_ms: 0,
+            rcv_wnd: 0,
+            mss: 0,
+            iface: 0,
+            flags: 0,
+            wscales: 0,
+            num_timeout: 0,
+            num_retrans: 0,
+            last_sent_ms: 0,
+        };
+        let echoed = |r: &RequestSock<V4>| {
+            [0, 5999, 6000, 6001, 9000, 9001].map(|ecr| r.echoes(Instant(9_000_000_000), ecr))
+        };
+        assert_eq!(echoed(&r), [true, false, true, false, false, false]);
+        r.sent(Instant(8_000_000_000));
+        assert_eq!(echoed(&r), [true, false, true, true, true, false]);
+        // Too long ago to be counted: any later time, but none before.
+        r.sent(Instant(100_000_000_000));
+        assert_eq!(r.last_sent_ms, u16::MAX);
+        let late = |ecr| r.echoes(Instant(100_000_000_000), ecr);
+        assert!(late(200_000) && late(6000 + (u32::MAX >> 1)));
+        assert!(!late(5999) && !late(6000 + (1 << 31)));
+    }
 }

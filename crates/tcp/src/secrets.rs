@@ -78,9 +78,12 @@ impl Secrets {
     pub fn listen_hash(&self, addr: &[u8; 16], port: u16) -> u64 {
         let v = u128::from_ne_bytes(*addr);
         let (a, b) = (v as u64 ^ self.hash.0, (v >> 64) as u64 ^ self.hash.1);
-        let b = b ^ u64::from(port).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let m = u128::from(a | 1) * u128::from(b | 1);
-        (m as u64 ^ (m >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let b = b.wrapping_add(u64::from(port).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // A factor of zero would swallow the other.
+        let m = u128::from(a.max(1)) * u128::from(b.max(1));
+        (m as u64)
+            .wrapping_add((m >> 64) as u64)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// The two hashes of a SYN cookie: over the four-tuple, and over the four-tuple and a minute.
@@ -101,6 +104,7 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
+    extern crate alloc;
     use super::*;
     use crate::addr::V4;
 
@@ -140,6 +144,81 @@ mod tests {
             let mut seed = [0u8; 32];
             seed[i] = 1;
             assert_ne!(Secrets::new(&seed).tuple_hash(&tuple(1)), base, "byte {i}");
+        }
+    }
+    #[test]
+    fn keyed_hashes_hang_on_both_ports() {
+        let (s, t) = (Secrets::new(&[7; 32]), tuple(1));
+        for other in [Tuple { lport: 81, ..t }, Tuple { rport: 2, ..t }] {
+            assert_ne!(s.tuple_hash(&t), s.tuple_hash(&other));
+        }
+        // Not on their sum or any other mixture.
+        let swapped = Tuple {
+            lport: 1,
+            rport: 80,
+            ..t
+        };
+        assert_ne!(s.tuple_hash(&t), s.tuple_hash(&swapped));
+    }
+
+    #[test]
+    fn cookie_of_each_tuple_and_minute_is_another() {
+        let (s, other) = (Secrets::new(&[7; 32]), Secrets::new(&[8; 32]));
+        let mut seen = alloc::collections::BTreeSet::new();
+        for rport in 0..8 {
+            assert!(seen.insert(s.cookie(&tuple(rport), None)));
+            assert!(seen.insert(other.cookie(&tuple(rport), None)));
+            for minute in 0..64 {
+                assert!(
+                    seen.insert(s.cookie(&tuple(rport), Some(minute))),
+                    "{minute}"
+                );
+            }
+        }
+        let again = Secrets::new(&[7; 32]);
+        assert_eq!(
+            again.cookie(&tuple(1), Some(5)),
+            s.cookie(&tuple(1), Some(5))
+        );
+    }
+
+    #[test]
+    fn draws_differ_and_repeat_with_the_seed() {
+        let draw = |seed| {
+            let mut s = Secrets::new(&[seed; 32]);
+            [s.draw(), s.draw(), s.draw()]
+        };
+        let [a, b, c] = draw(7);
+        assert!(a != b && b != c && a != c);
+        assert_eq!(draw(7), [a, b, c]);
+        assert_ne!(draw(8)[0], a);
+    }
+
+    /// The low half chooses the bucket: each bit of the address and of the port must reach it, under any seed.
+    #[test]
+    fn listen_hash_hangs_on_every_bit_of_address_and_port() {
+        for seed in 1..20 {
+            let s = Secrets::new(&[seed; 32]);
+            let mut addr = [0u8; 16];
+            for port in [0, 80] {
+                let base = s.listen_hash(&addr, port) as u32;
+                for bit in 0..128 {
+                    addr[bit / 8] ^= 1 << (bit % 8);
+                    assert_ne!(s.listen_hash(&addr, port) as u32, base, "bit {bit}");
+                    addr[bit / 8] ^= 1 << (bit % 8);
+                }
+                for bit in 0..16 {
+                    assert_ne!(s.listen_hash(&addr, port ^ (1 << bit)) as u32, base);
+                }
+                // The two halves of the address do not cancel out.
+                for byte in 0..8 {
+                    addr[byte] ^= 0x80;
+                    addr[byte + 8] ^= 0x80;
+                    assert_ne!(s.listen_hash(&addr, port) as u32, base, "byte {byte}");
+                    addr[byte] ^= 0x80;
+                    addr[byte + 8] ^= 0x80;
+                }
+            }
         }
     }
 }

@@ -160,3 +160,42 @@ impl Binds {
         new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    #[test]
+    fn port_is_held_while_somebody_holds_it() {
+        let mut b = Binds::new();
+        let h = Holder {
+            port: 80,
+            addr: Ipv4Addr::LOCALHOST.into(),
+            v6only: false,
+            device: None,
+            reuse_addr: false,
+            reuse_port: false,
+            uid: 0,
+            listening: false,
+            time_wait: false,
+            by_connect: true,
+        };
+        assert!(!b.is_held(80));
+        let first = b.take(h);
+        assert_eq!(b.take(h), first, "alike: one class");
+        assert!(b.is_held(80) && !b.is_held(81) && b.only_connects(80));
+        let chosen = b.take(Holder {
+            by_connect: false,
+            ..h
+        });
+        assert!(!b.only_connects(80));
+        b.release(chosen);
+        assert!(b.only_connects(80));
+        b.release(first);
+        assert!(b.is_held(80));
+        b.release(first);
+        assert!(!b.is_held(80));
+        assert_eq!(b.holder(first), None);
+    }
+}

@@ -112,6 +112,8 @@ impl<F: Family> Half<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hearken_tcp::addr::V4;
+    use hearken_tcp::{Instant, Seq};
 
     #[test]
     fn a_hash_slot_is_four_bytes_and_round_trips() {
@@ -123,5 +125,48 @@ mod tests {
         ] {
             assert_eq!(Entry::unpack(e.pack()), e);
         }
+    }
+    fn blank(tuple: Tuple<V4>) -> TimeWaitSock<V4> {
+        TimeWaitSock {
+            deadline: Instant(0),
+            tuple,
+            snd_nxt: Seq(0),
+            rcv_nxt: Seq(0),
+            rcv_wnd: 0,
+            ts_recent: 0,
+            ts_recent_ms: 0,
+            ts_off: 0,
+            last_oow_ms: 0,
+            bind: 0,
+            iface: 0,
+            rcv_wscale: 0,
+            flags: 0,
+        }
+    }
+
+    #[test]
+    fn each_tuple_finds_its_own_entry_until_it_is_unhashed() {
+        let secrets = Secrets::new(&[1; 32]);
+        let mut half = Half::<V4>::new();
+        let tuple = |rport| Tuple::<V4> {
+            laddr: [10, 0, 0, 1],
+            raddr: [10, 0, 0, 2],
+            lport: 80,
+            rport,
+        };
+        let slots: alloc::vec::Vec<u32> = (0..500u16)
+            .map(|port| {
+                let slot = half.tws.insert(blank(tuple(port)));
+                half.hash(&secrets, &tuple(port), Entry::TimeWait(slot));
+                slot
+            })
+            .collect();
+        for (port, &slot) in (0u16..).zip(&slots) {
+            let (t, e) = (tuple(port), Entry::TimeWait(slot));
+            assert_eq!(half.find(&secrets, &t), Some(e));
+            half.unhash(&secrets, &t, e);
+            assert_eq!(half.find(&secrets, &t), None);
+        }
+        assert!(half.table.is_empty());
     }
 }

@@ -164,3 +164,114 @@ impl Listening {
             .or_else(|| pick(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(l: u32, domain: Domain, device: Option<IfaceId>) -> Place {
+        Place {
+            who: Who::Listener(l),
+            domain,
+            v6only: false,
+            device,
+            uid: 0,
+        }
+    }
+
+    /// So many that their short tags collide.
+    #[test]
+    fn each_address_and_port_finds_its_own_listener_until_it_is_unhashed() {
+        let secrets = Secrets::new(&[1; 32]);
+        let mut t = Listening::new();
+        let all: Vec<(IpAddr, u16, Place)> = (0..3000u32)
+            .map(|i| {
+                // Half of them share the port, half the address.
+                let (host, port) = if i % 2 == 0 { (i, 80) } else { (1, i as u16) };
+                let [_, _, a, b] = host.to_be_bytes();
+                let ip = Ipv4Addr::new(10, 0, a, b).into();
+                (ip, port, place(i, Domain::Inet, None))
+            })
+            .collect();
+        for (ip, port, p) in &all {
+            t.hash(&secrets, *ip, *port, *p);
+        }
+        let find = |t: &Listening, ip, port| t.find(&secrets, ip, port, IfaceId(1));
+        for (ip, port, p) in &all {
+            assert_eq!(find(&t, *ip, *port), Some(p.who));
+        }
+        for (ip, port, p) in &all {
+            t.unhash(&secrets, *ip, *port, *p);
+            assert_eq!(find(&t, *ip, *port), None);
+        }
+        assert!(t.table.is_empty());
+    }
+
+    #[test]
+    fn place_of_two_listeners_stays_until_both_are_gone() {
+        let secrets = Secrets::new(&[1; 32]);
+        let mut t = Listening::new();
+        let (ip, port) = (IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
+        let group = Place {
+            who: Who::Group(7),
+            ..place(0, Domain::Inet, None)
+        };
+        let other = Place { uid: 1, ..group };
+        t.hash(&secrets, ip, port, group);
+        t.hash(&secrets, ip, port, group);
+        assert_eq!(t.group(&secrets, ip, port, group), Some(7));
+        assert_eq!(t.group(&secrets, ip, port, other), None);
+        t.unhash(&secrets, ip, port, other);
+        t.unhash(&secrets, ip, port, group);
+        let find = |t: &Listening| t.find(&secrets, ip, port, IfaceId(1));
+        assert_eq!(find(&t), Some(Who::Group(7)));
+        t.unhash(&secrets, ip, port, group);
+        assert_eq!(find(&t), None);
+    }
+
+    /// docs/linux 110: the device counts more than the family.
+    #[test]
+    fn find_prefers_the_device_then_ipv4_then_the_first() {
+        let secrets = Secrets::new(&[1; 32]);
+        let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let (dev, other) = (IfaceId(1), IfaceId(2));
+        let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let mapped = IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped());
+        let who = |list: &[(IpAddr, Place)]| {
+            let mut t = Listening::new();
+            for (at, p) in list {
+                t.hash(&secrets, *at, 80, *p);
+            }
+            t.find(&secrets, v4, 80, dev)
+        };
+        let inet = |l, d| (v4, place(l, Domain::Inet, d));
+        let inet6 = |l, d| (mapped, place(l, Domain::Inet6, d));
+        assert_eq!(who(&[inet(1, Some(other))]), None);
+        assert_eq!(
+            who(&[inet(1, None), inet(2, Some(dev))]),
+            Some(Who::Listener(2))
+        );
+        assert_eq!(
+            who(&[inet(2, Some(dev)), inet(1, None)]),
+            Some(Who::Listener(2))
+        );
+        assert_eq!(
+            who(&[inet(1, None), inet6(2, Some(dev))]),
+            Some(Who::Listener(2))
+        );
+        assert_eq!(
+            who(&[inet6(1, None), inet(2, None)]),
+            Some(Who::Listener(2))
+        );
+        assert_eq!(who(&[inet(1, None), inet(2, None)]), Some(Who::Listener(1)));
+        let only = Place {
+            v6only: true,
+            ..place(1, Domain::Inet6, None)
+        };
+        assert_eq!(who(&[(any, only)]), None, "IPv6 only");
+        assert_eq!(
+            who(&[(any, place(1, Domain::Inet6, None))]),
+            Some(Who::Listener(1))
+        );
+    }
+}

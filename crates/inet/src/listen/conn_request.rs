@@ -29,9 +29,9 @@ const HOLD: Duration = Duration::from_secs(127);
 
 /// The largest segment that an interface lets us announce.
 pub(crate) fn advmss<F: Family>(mtu: u32, max_seg: u16) -> u16 {
-    let most = mtu
-        .saturating_sub(F::HEADER as u32 + 20)
-        .clamp(88, 65495 - 20 * u32::from(F::V6)) as u16;
+    // The longest packet bounds it: IPv4 counts its header, IPv6 does not, so that ::1 with its 65536 announces 65476.
+    let longest = if F::V6 { 65515 } else { 65495 };
+    let most = mtu.saturating_sub(F::HEADER as u32 + 20).clamp(88, longest) as u16;
     if max_seg == 0 {
         most
     } else {
@@ -424,9 +424,6 @@ fn shed(retries: u8, len: u32, limit: u32, young: u32) -> u8 {
     while retries > 2 && young <= u64::from(len) {
         retries -= 1;
         young *= 2;
-        if young == 0 {
-            return 2;
-        }
     }
     retries
 }
@@ -534,6 +531,40 @@ pub(crate) fn resolve<F: Side>(
             let (tuple, isn) = (r.tuple, r.rcv_isn);
             remove(half, sh, id.slot);
             icmp::unreachable::<F>(sh, iface, &tuple, isn, code);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearken_tcp::addr::{V4, V6};
+
+    #[test]
+    fn advmss_is_bounded_by_mtu_option_and_longest_packet() {
+        let got = [(1500, 0), (1500, 536), (100, 0), (65_536, 0)];
+        assert_eq!(got.map(|(m, o)| advmss::<V4>(m, o)), [1460, 536, 88, 65495]);
+        assert_eq!(got.map(|(m, o)| advmss::<V6>(m, o)), [1440, 536, 88, 65476]);
+        assert_eq!(advmss::<V6>(70_000, 0), 65515);
+    }
+
+    #[test]
+    fn shed_takes_one_retry_for_each_doubling_of_the_old_over_the_young() {
+        for (retries, len, limit, young, want) in [
+            // Half full at most: nothing is shed. Limits under 8 count as 8.
+            (5, 4, 3, 0, 5),
+            (5, 6, 12, 0, 5),
+            (5, 5, 3, 0, 2),
+            (5, 10, 8, 9, 5),
+            (5, 10, 8, 5, 4),
+            (5, 10, 8, 3, 4),
+            (5, 10, 8, 2, 3),
+            (5, 100, 8, 1, 2),
+            (5, 10, 8, 0, 2),
+            (1, 10, 8, 0, 1),
+        ] {
+            let got = shed(retries, len, limit, young);
+            assert_eq!(got, want, "{retries} {len} of {limit}, {young} young");
         }
     }
 }

@@ -3,11 +3,14 @@
 mod common;
 
 mod batch;
+mod bind;
 mod cbpf;
 mod close;
+mod cookie_bits;
 mod cookies;
 mod ethernet;
 mod garbage;
+mod held;
 mod lossy;
 mod recovery;
 mod routes;
