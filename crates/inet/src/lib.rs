@@ -42,7 +42,7 @@ pub use event::{Event, Ready, SynId, SynVerdict};
 pub use frame::{Progress, RxCsum, RxFrame, RxMeta, TxCaps, TxCsum, TxMeta, TxSink};
 pub use hearken_abi::{Domain, TcpState};
 pub use hearken_tcp::tcb::Knob;
-pub use hearken_tcp::{Drops, Instant, Mib, SysctlError, Sysctls};
+pub use hearken_tcp::{Congestion, Drops, Instant, Mib, SysctlError, Sysctls};
 pub use hooks::{
     HookMask, Hooks, Retransmit, SecurityCall, SeenFrame, SockOp, SockOps, StateChange, Step,
 };

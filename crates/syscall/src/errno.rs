@@ -117,8 +117,9 @@ impl ToErrno for OptError {
 impl ToErrno for SysctlError {
     fn errno(&self) -> Errno {
         match self {
-            Self::Unknown => Errno::ENOENT,
+            Self::Unknown | Self::NotThere => Errno::ENOENT,
             Self::Invalid => Errno::EINVAL,
+            Self::ReadOnly => Errno::EACCES,
         }
     }
 }

@@ -3,12 +3,10 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 use hearken_abi::Domain;
+use hearken_inet::Congestion;
 
 /// Linux counts socket timeouts in jiffies; the measured kernel has 250 a second.
 pub(crate) const JIFFY: Duration = Duration::from_millis(4);
-
-/// `TCP_CA_NAME_MAX`
-pub(crate) const CONGESTION_NAME_MAX: usize = 16;
 
 /// How long a call waits at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -63,7 +61,10 @@ pub(crate) struct Options {
     pub(crate) defer_accept: u8,
     pub(crate) window_clamp: i32,
     pub(crate) quick_ack: bool,
-    pub(crate) congestion: Option<[u8; CONGESTION_NAME_MAX]>,
+    /// TCP_CONGESTION, if it was set.
+    pub(crate) congestion: Option<Congestion>,
+    /// What tcp_congestion_control was when the socket was made.
+    pub(crate) congestion_default: Congestion,
     pub(crate) thin_linear: bool,
     pub(crate) user_timeout: i32,
     pub(crate) notsent_lowat: i32,
@@ -130,6 +131,7 @@ impl Default for Options {
             window_clamp: 0,
             quick_ack: true,
             congestion: None,
+            congestion_default: Congestion::default(),
             thin_linear: false,
             user_timeout: 0,
             notsent_lowat: 0,
@@ -172,6 +174,8 @@ impl Options {
             defer_accept: 0,
             quick_ack: true,
             fastopen_key: Vec::new(),
+            // Taken anew when the child is accepted.
+            congestion_default: Congestion::default(),
             // Of a stream inet keeps these.
             reuse: (false, false),
             buffers: Self::default().buffers,

@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod addr;
 pub mod buffer;
+pub mod congestion;
 pub mod mib;
 pub mod ports;
 pub mod ranges;
@@ -21,6 +22,7 @@ pub mod timewait;
 
 pub use addr::{Family, Tuple, V4, V6};
 pub use buffer::Pool;
+pub use congestion::Congestion;
 pub use mib::{Drops, Mib};
 pub use request::RequestSock;
 pub use secrets::Secrets;

@@ -4,6 +4,7 @@ use alloc::string::String;
 use core::fmt::Write as _;
 use hearken_abi::sysctl::{self, Spec, Value};
 
+use crate::congestion::Congestion;
 use crate::ports::{PortSet, c_number};
 
 /// Why a sysctl was not set or read.
@@ -13,6 +14,10 @@ pub enum SysctlError {
     Unknown,
     /// The text is no number, or out of bounds: EINVAL.
     Invalid,
+    /// The text names something that is not there: ENOENT.
+    NotThere,
+    /// It can only be read: EACCES.
+    ReadOnly,
 }
 
 /// A field that a sysctl's text goes to.
@@ -50,6 +55,34 @@ impl Field for PortSet {
     fn read(&mut self, _: &Spec, text: &str) -> Result<(), SysctlError> {
         *self = PortSet::parse(text).ok_or(SysctlError::Invalid)?;
         Ok(())
+    }
+}
+impl Field for Congestion {
+    fn store(&mut self, _: usize, _: i64) {}
+    fn print(&self, out: &mut String) {
+        out.push_str(self.name());
+    }
+    fn read(&mut self, _: &Spec, text: &str) -> Result<(), SysctlError> {
+        // `proc_dostring`: up to the line's end, blanks and all (docs/linux/congestion.md).
+        let end = text.find(['\n', '\0']).unwrap_or(text.len());
+        *self = Congestion::find(&text.as_bytes()[..end]).ok_or(SysctlError::NotThere)?;
+        Ok(())
+    }
+}
+/// The names of all congestion controls. None of them is restricted, so those available and those allowed are the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Congestions;
+
+impl Field for Congestions {
+    fn store(&mut self, _: usize, _: i64) {}
+    fn print(&self, out: &mut String) {
+        for (i, c) in Congestion::ALL.into_iter().enumerate() {
+            out.push_str(if i > 0 { " " } else { "" });
+            out.push_str(c.name());
+        }
+    }
+    fn read(&mut self, _: &Spec, _: &str) -> Result<(), SysctlError> {
+        Err(SysctlError::ReadOnly)
     }
 }
 macro_rules! scalar {
@@ -159,6 +192,9 @@ sysctls! {
     tcp_notsent_lowat: u32 = "net.ipv4.tcp_notsent_lowat", 0;
     tcp_ecn: u8 = "net.ipv4.tcp_ecn", 0;
     tcp_ecn_fallback: u8 = "net.ipv4.tcp_ecn_fallback", 0;
+    tcp_congestion_control: Congestion = "net.ipv4.tcp_congestion_control", Congestion::default();
+    tcp_available_congestion_control: Congestions = "net.ipv4.tcp_available_congestion_control", Congestions;
+    tcp_allowed_congestion_control: Congestions = "net.ipv4.tcp_allowed_congestion_control", Congestions;
     tcp_rmem: [u32; 3] = "net.ipv4.tcp_rmem", [0; 3];
     tcp_wmem: [u32; 3] = "net.ipv4.tcp_wmem", [0; 3];
     ip_local_port_range: [u16; 2] = "net.ipv4.ip_local_port_range", [0; 2];
@@ -209,6 +245,42 @@ mod tests {
     fn every_field_has_a_specification() {
         for name in Sysctls::NAMES {
             assert!(sysctl::find(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn congestion_control_is_a_name_up_to_the_line_s_end() {
+        const NAME: &str = "net.ipv4.tcp_congestion_control";
+        let mut s = Sysctls::default();
+        assert_eq!(s.value(NAME).unwrap(), "cubic");
+        for good in ["reno", "reno\n", "reno\ncubic", "reno\0x"] {
+            s = Sysctls::default();
+            assert_eq!(
+                (s.set(NAME, good), s.value(NAME)),
+                (Ok(()), Ok("reno".into())),
+                "{good:?}"
+            );
+        }
+        for bad in [
+            " reno",
+            "reno cubic",
+            "\nreno",
+            " ",
+            "\n",
+            "Reno",
+            "vegas",
+            "reno,cubic",
+        ] {
+            assert_eq!(s.set(NAME, bad), Err(SysctlError::NotThere), "{bad:?}");
+        }
+        assert_eq!(s.set(NAME, ""), Ok(()));
+        assert_eq!(s.value(NAME).unwrap(), "reno");
+        for list in [
+            "net.ipv4.tcp_available_congestion_control",
+            "net.ipv4.tcp_allowed_congestion_control",
+        ] {
+            assert_eq!(s.value(list).unwrap(), "reno cubic");
+            assert_eq!(s.set(list, "reno"), Err(SysctlError::ReadOnly));
         }
     }
 

@@ -87,9 +87,11 @@ impl Machine {
             Err(e) => return Some(Err(e.errno())),
         };
         let attached = self.net(t.net).attached(child.socket);
-        let options = attached
+        let mut options = attached
             .and_then(|a| a.downcast_ref::<Options>().cloned())
             .unwrap_or_else(|| Options::new(t.domain));
+        // A child has the default of its own time, not its listener's (docs/linux/congestion.md).
+        options.congestion_default = self.congestion_default(t.net);
         let open = self.open(file).ok()?;
         let mut new = OpenFile::new(
             Kind::Tcp(TcpFile {

@@ -9,7 +9,7 @@ use hearken_abi::sock::{
     SOCK_PACKET, SOCK_RAW, SOCK_STREAM, SOCK_TYPE_MASK,
 };
 use hearken_abi::{Domain, Errno};
-use hearken_inet::{Cred, Instant, Ready};
+use hearken_inet::{Congestion, Cred, Instant, Ready};
 
 /// What the arguments ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +75,13 @@ fn wanted(cred: &Cred, domain: i32, ty: i32, protocol: i32) -> Result<Wanted, Er
 }
 
 impl Machine {
+    /// What a socket of this namespace gets that chooses no congestion control.
+    pub(crate) fn congestion_default(&self, net: NetId) -> Congestion {
+        let name = self.net(net).sysctl_get("net.ipv4.tcp_congestion_control");
+        let name = name.unwrap_or_default();
+        Congestion::find(name.as_bytes()).unwrap_or_default()
+    }
+
     /// socket(2). `SOCK_NONBLOCK` in `ty` is obeyed; `SOCK_CLOEXEC` is for the descriptor table.
     ///
     /// # Errors
@@ -95,6 +102,7 @@ impl Machine {
                 let txrehash = self.net(net).sysctl_get("net.core.txrehash");
                 let options = Options {
                     txrehash: txrehash.is_ok_and(|v| v == "1"),
+                    congestion_default: self.congestion_default(net),
                     ..Options::new(domain)
                 };
                 let file = self.files.insert(OpenFile::new(

@@ -6,11 +6,11 @@ use super::sockopt_socket::{kept, options, options_mut, push, tcp};
 use crate::errno::ToErrno;
 use crate::file::FileId;
 use crate::machine::Machine;
-use crate::options::{CONGESTION_NAME_MAX, JIFFY};
+use crate::options::{JIFFY, Options};
 use alloc::vec::Vec;
 use hearken_abi::sock::*;
 use hearken_abi::{Errno, TcpState};
-use hearken_inet::{FastOpenKeys, Instant, Knob, Opt};
+use hearken_inet::{Congestion, FastOpenKeys, Instant, Knob, Opt};
 
 /// `MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPINTVL`; `MAX_TCP_KEEPCNT`, `MAX_TCP_SYNCNT`
 const MAX_KEEP_SECONDS: i32 = 32_767;
@@ -32,9 +32,6 @@ const LAST_RTO: i64 = 120;
 
 /// `sizeof(struct tcp_md5sig)`
 const MD5SIG_SIZE: usize = 216;
-
-/// The congestion controls that may be chosen by name.
-const CONGESTION: [&[u8]; 2] = [b"reno", b"cubic"];
 
 /// TCP_DEFER_ACCEPT: how many SYN-ACK timeouts pass before so many seconds have (docs/linux 89).
 fn seconds_to_retransmits(seconds: i32) -> u8 {
@@ -65,7 +62,7 @@ fn name_of(value: &[u8]) -> Result<&[u8], Errno> {
     if value.is_empty() {
         return Err(Errno::EINVAL);
     }
-    let value = &value[..value.len().min(CONGESTION_NAME_MAX - 1)];
+    let value = &value[..value.len().min(Congestion::NAME_MAX - 1)];
     let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
     Ok(&value[..end])
 }
@@ -223,12 +220,8 @@ pub(crate) fn set(
 
 fn congestion(m: &mut Machine, file: FileId, value: &[u8]) -> Result<(), Errno> {
     let name = name_of(value)?;
-    if !CONGESTION.contains(&name) {
-        return Err(Errno::ENOENT);
-    }
-    let mut kept = [0; CONGESTION_NAME_MAX];
-    kept[..name.len()].copy_from_slice(name);
-    options_mut(m, file)?.congestion = Some(kept);
+    let found = Congestion::find(name).ok_or(Errno::ENOENT)?;
+    options_mut(m, file)?.congestion = Some(found);
     Ok(())
 }
 
@@ -277,7 +270,7 @@ pub(crate) fn get(
             return Ok(cut(&m.net(t.net).tcp_info(now, t.socket).to_bytes(), cap));
         }
         TCP_QUICKACK => i32::from(k.quick_ack.unwrap_or(o.quick_ack)),
-        TCP_CONGESTION => return Ok(cut(&congestion_name(m, file, o.congestion), cap)),
+        TCP_CONGESTION => return Ok(cut(&congestion_name(o), cap)),
         // reno and cubic have nothing to tell.
         TCP_CC_INFO => return Ok(Vec::new()),
         TCP_THIN_LINEAR_TIMEOUTS => i32::from(o.thin_linear),
@@ -315,25 +308,11 @@ fn maxseg(m: &Machine, now: Instant, file: FileId, set: u16) -> i32 {
     i32::try_from(mss).unwrap_or(i32::MAX)
 }
 
-fn congestion_name(
-    m: &Machine,
-    file: FileId,
-    set: Option<[u8; CONGESTION_NAME_MAX]>,
-) -> [u8; CONGESTION_NAME_MAX] {
-    set.unwrap_or_else(|| {
-        let mut name = [0; CONGESTION_NAME_MAX];
-        let text = tcp(m, file)
-            .and_then(|t| {
-                m.net(t.net)
-                    .sysctl_get("net.ipv4.tcp_congestion_control")
-                    .ok()
-            })
-            .unwrap_or_else(|| "cubic".into());
-        let text = text.trim().as_bytes();
-        let n = text.len().min(CONGESTION_NAME_MAX - 1);
-        name[..n].copy_from_slice(&text[..n]);
-        name
-    })
+fn congestion_name(options: &Options) -> [u8; Congestion::NAME_MAX] {
+    let chosen = options.congestion.unwrap_or(options.congestion_default);
+    let mut name = [0; Congestion::NAME_MAX];
+    name[..chosen.name().len()].copy_from_slice(chosen.name().as_bytes());
+    name
 }
 
 #[cfg(test)]

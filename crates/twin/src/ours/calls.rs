@@ -13,8 +13,9 @@ use crate::{Accepted, AddrArg, Counters, Fd, OtherFile, PendingId, TcpRow, Twin,
 
 fn sysctl_errno(error: hearken_inet::SysctlError) -> Errno {
     match error {
-        hearken_inet::SysctlError::Unknown => Errno::ENOENT,
+        hearken_inet::SysctlError::Unknown | hearken_inet::SysctlError::NotThere => Errno::ENOENT,
         hearken_inet::SysctlError::Invalid => Errno::EINVAL,
+        hearken_inet::SysctlError::ReadOnly => Errno::EACCES,
     }
 }
 

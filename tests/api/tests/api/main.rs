@@ -8,6 +8,7 @@ mod accept_queue;
 mod backlog;
 mod bind;
 mod calls;
+mod congestion;
 mod connect;
 mod cookies;
 mod defer_accept;

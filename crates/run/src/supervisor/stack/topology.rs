@@ -236,6 +236,11 @@ pub(super) fn why(name: &str, e: hearken_inet::SysctlError) -> String {
             let bounds = hearken_abi::sysctl::find(name).map_or(String::new(), bounds);
             format!("{}: {bounds}", Errno::EINVAL)
         }
+        hearken_inet::SysctlError::NotThere => {
+            let names = hearken_inet::Congestion::ALL.map(hearken_inet::Congestion::name);
+            format!("{}: one of {}", Errno::ENOENT, names.join(", "))
+        }
+        hearken_inet::SysctlError::ReadOnly => format!("{}: it can only be read", Errno::EACCES),
     }
 }
 
