@@ -122,3 +122,32 @@ fn scripts_pass_on_linux() {
         said
     }));
 }
+
+/// The numbered statements (docs/linux/README.md) that packets and calls of one script can show. The others need a second
+/// user, namespace, thread or device, a file of /proc, or a socket that is none of TCP's.
+const SHOWN: &[u16] = &[
+    5, 6, 7, 8, 10, 16, 17, 20, 21, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+    49, 50, 51, 52, 54, 55, 56, 57, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 70, 71, 72, 73, 74, 76,
+    77, 78, 79, 80, 82, 83, 84, 85, 86, 87, 89, 90, 91, 92, 93, 94, 96, 97, 98, 99, 100, 101, 102,
+    103, 104, 105, 106, 108, 109, 110, 111, 112, 114, 115, 116, 118, 119, 120, 121, 123, 124,
+];
+
+#[test]
+fn every_statement_that_a_script_can_show_has_one() {
+    let scripts = scripts();
+    let numbered = |path: &PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        let (number, rest) = name.split_at_checked(3)?;
+        let number: u16 = number.parse().ok()?;
+        rest.starts_with('-').then_some(number)
+    };
+    let have: std::collections::BTreeSet<u16> = scripts.iter().filter_map(numbered).collect();
+    let want: std::collections::BTreeSet<u16> = SHOWN.iter().copied().collect();
+    let missing: Vec<&u16> = want.difference(&have).collect();
+    assert!(
+        missing.is_empty(),
+        "no script NNN-subject.pkt in tests/drill for {missing:?}"
+    );
+    let unlisted: Vec<&u16> = have.difference(&want).collect();
+    assert!(unlisted.is_empty(), "not in the list: {unlisted:?}");
+}
