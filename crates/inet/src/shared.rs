@@ -19,7 +19,7 @@ use crate::hooks::{HookMask, Hooks, Retransmit, SeenFrame, SockOp, SockOps, Stat
 use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
-use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns};
+use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns, SynTos};
 use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
@@ -50,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) syns: VecDeque<Event>,
     pub(crate) lo: VecDeque<Vec<u8>>,
     pub(crate) saved_syns: SavedSyns,
+    pub(crate) syn_tos: SynTos,
     /// The Fast Open keys, once there is one.
     pub(crate) fastopen_keys: Option<FastOpenKeys>,
     /// Some socket has, or had, a least TTL: nobody looks before.
@@ -91,6 +92,7 @@ impl Shared {
             syns: VecDeque::new(),
             lo: VecDeque::new(),
             saved_syns: SavedSyns::default(),
+            syn_tos: SynTos::default(),
             fastopen_keys: None,
             min_ttl: false,
             filters: false,

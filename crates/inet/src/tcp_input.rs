@@ -214,6 +214,24 @@ fn signature_ok<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> bool {
     true
 }
 
+/// The listener that a segment is for.
+pub(crate) fn listener_for<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> Option<u32> {
+    let addr = F::to_ip(p.dst);
+    let who = sh.lhash.find(&sh.secrets, addr, p.tuple().lport, p.iface);
+    who.and_then(|who| match who {
+        Who::Listener(l) => Some(l),
+        Who::Group(g) => member(sh, g, p),
+    })
+    .or_else(|| {
+        let any = sh.any[usize::from(F::V6)];
+        let here = sh
+            .ifaces
+            .get(usize::from(p.iface.0))
+            .is_some_and(|i| i.any_local);
+        (any != NONE && here).then_some(any)
+    })
+}
+
 /// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: docs/linux 66, 67.
 pub(crate) fn to_listener<F: Side>(
     half: &mut Half<F>,
@@ -222,22 +240,7 @@ pub(crate) fn to_listener<F: Side>(
     p: &Packet<'_, F>,
     isn: Option<Seq>,
 ) {
-    let addr = F::to_ip(p.dst);
-    let tuple = p.tuple();
-    let who = sh.lhash.find(&sh.secrets, addr, tuple.lport, p.iface);
-    let found = who
-        .and_then(|who| match who {
-            Who::Listener(l) => Some(l),
-            Who::Group(g) => member(sh, g, p),
-        })
-        .or_else(|| {
-            let any = sh.any[usize::from(F::V6)];
-            let here = sh
-                .ifaces
-                .get(usize::from(p.iface.0))
-                .is_some_and(|i| i.any_local);
-            (any != NONE && here).then_some(any)
-        });
+    let found = listener_for(sh, p);
     let Some(l) = found else {
         sh.drop_packet(DropReason::NoSocket);
         // docs/linux/option-list.md: no reset for what may be signed.

@@ -10,7 +10,9 @@ use crate::family::Side;
 use crate::hash::established::{Entry, Half};
 use crate::hooks::StateChange;
 use crate::shared::Shared;
-use crate::tcp_input::{Packet, free_orphan, reply_reset, tell_state, to_listener, tuple_ends};
+use crate::tcp_input::{
+    Packet, free_orphan, listener_for, reply_reset, tell_state, to_listener, tuple_ends,
+};
 use crate::tcp_output::{self, Ends, Head};
 use crate::timers::{Key, Kind};
 
@@ -254,6 +256,10 @@ pub(crate) fn input<F: Side>(
     if syn && !rst && !ack && !paws && (p.seg.seq.after(w.rcv_nxt) || newer_ts) {
         // A new life of the same four-tuple; its ISN lies beyond all that was sent (docs/linux 76).
         let isn = w.snd_nxt + 65537;
+        if listener_for(sh, p).is_none() {
+            // tcp_v4_rcv (6.18): nobody to begin it, so the old one speaks, as often as it is asked.
+            return owe_ack(half, sh, slot);
+        }
         remove(half, sh, slot);
         return to_listener(half, sh, now, p, Some(isn));
     }

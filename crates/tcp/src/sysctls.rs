@@ -190,6 +190,7 @@ sysctls! {
     tcp_keepalive_probes: u32 = "net.ipv4.tcp_keepalive_probes", 0;
     tcp_max_tw_buckets: u32 = "net.ipv4.tcp_max_tw_buckets", 0;
     tcp_notsent_lowat: u32 = "net.ipv4.tcp_notsent_lowat", 0;
+    tcp_reflect_tos: u8 = "net.ipv4.tcp_reflect_tos", 0;
     tcp_ecn: u8 = "net.ipv4.tcp_ecn", 0;
     tcp_ecn_fallback: u8 = "net.ipv4.tcp_ecn_fallback", 0;
     tcp_congestion_control: Congestion = "net.ipv4.tcp_congestion_control", Congestion::default();

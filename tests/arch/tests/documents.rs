@@ -88,3 +88,58 @@ fn committed_files_name_no_path_of_one_machine() {
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// The numbers of a first cell: `24, 25, 27-30 (new)`.
+fn statements(cell: &str) -> Vec<u32> {
+    let words = cell.split([',', ' ']).filter(|w| !w.is_empty());
+    let ranges = words.filter_map(|w| {
+        let (a, b) = w.split_once('-').unwrap_or((w, w));
+        Some((a.parse::<u32>().ok()?, b.parse::<u32>().ok()?))
+    });
+    ranges.flat_map(|(a, b)| a..=b).collect()
+}
+
+#[test]
+fn table_of_statements_is_whole_and_names_only_what_exists() {
+    let root = root();
+    let dir = root.join("docs/linux");
+    let text = std::fs::read_to_string(dir.join("README.md")).expect("the table");
+    let mut seen = std::collections::BTreeSet::new();
+    let (mut wrong, mut cases) = (Vec::new(), 0);
+    for line in text.lines().filter(|l| l.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [numbers, page, held] = cells[..] else {
+            panic!("three cells: {line}");
+        };
+        if numbers == "statements" {
+            continue;
+        }
+        seen.extend(statements(numbers));
+        for path in named_paths(page) {
+            if !dir.join(&path).exists() {
+                wrong.push(format!("{numbers}: {path}"));
+            }
+        }
+        if held.is_empty() {
+            wrong.push(format!("{numbers}: neither a case nor a reason"));
+        }
+        for name in held.split('`').skip(1).step_by(2) {
+            let exists = match name.split_once("::") {
+                Some((module, case)) => {
+                    cases += 1;
+                    let file = root.join(format!("tests/api/tests/api/{module}.rs"));
+                    let code = std::fs::read_to_string(file).unwrap_or_default();
+                    code.contains(&format!("fn {case}("))
+                }
+                None => root.join(name).exists(),
+            };
+            if !exists {
+                wrong.push(format!("{numbers}: {name}"));
+            }
+        }
+    }
+    let missing: Vec<u32> = (1..=127).filter(|n| !seen.contains(n)).collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(cases > 200, "only {cases} cases: has the form changed?");
+}

@@ -92,7 +92,7 @@ pub(crate) fn check_req<F: Side>(
             sh.drop_packet(DropReason::TcpInvalidSequence);
         }
         if !rst && !rate_limited(half, sh, now, slot) {
-            send_ack(sh, now, &req);
+            send_ack(sh, now, &req, p.tos);
         }
         return;
     }
@@ -107,7 +107,7 @@ pub(crate) fn check_req<F: Side>(
         sh.drop_packet(DropReason::TcpReset);
         if p.seg.seq != req.rcv_nxt() {
             sh.mib.inc(Counter::TcpChallengeAck);
-            return send_ack(sh, now, &req);
+            return send_ack(sh, now, &req, p.tos);
         }
         return embryonic_reset(half, sh, slot);
     }
@@ -176,8 +176,8 @@ fn embryonic_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     remove(half, sh, slot);
 }
 
-/// The bare ACK of a request (Linux `tcp_v4_reqsk_send_ack`).
-fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>) {
+/// The bare ACK of a request, with the TOS of what it answers (Linux `tcp_v4_reqsk_send_ack`; docs/linux 73).
+fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>, tos: u8) {
     let header = tcp::Header {
         src_port: r.tuple.lport,
         dst_port: r.tuple.rport,
@@ -198,7 +198,7 @@ fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>) {
     let ends = Ends {
         src: r.tuple.laddr,
         dst: r.tuple.raddr,
-        tos: 0,
+        tos,
         ttl: 0,
     };
     tcp_output::reply::<F>(sh, IfaceId(r.iface), &ends, &header);
@@ -248,6 +248,9 @@ pub(super) fn create_child<F: Side>(
     let tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
     if req.has(RequestSock::<F>::SAVED_SYN) {
         socket.conf().saved_syn = sh.saved_syns.take::<F>(slot);
+    }
+    if let Some(tos) = sh.syn_tos.take::<F>(slot) {
+        socket.conf().tos = tos;
     }
     let conn = insert(half, sh, l, &req.tuple, tcb, &socket);
     half.replace(

@@ -137,7 +137,7 @@ pub(crate) fn conn_request<F: Side>(
     };
     if cookie {
         // Neither cookie nor data of Fast Open counts then (docs/linux 87).
-        return super::cookies::send(sh, now, l, req);
+        return super::cookies::send(sh, now, l, req, p.tos);
     }
     let mut grant = None;
     if !held {
@@ -157,6 +157,9 @@ pub(crate) fn conn_request<F: Side>(
         req.flags |= RequestSock::<F>::SAVED_SYN;
     }
     let slot = hash(half, sh, req);
+    if sh.sysctls.tcp_reflect_tos != 0 {
+        sh.syn_tos.keep::<F>(slot, p.tos);
+    }
     if save != 0 {
         sh.saved_syns.keep::<F>(slot, saved_syn::bytes_of(save, p));
     }
@@ -172,7 +175,8 @@ pub(crate) fn conn_request<F: Side>(
     } else if grant.is_some() {
         // Only this one SYN-ACK brings the cookie, none that is sent again.
         let socket = sh.listeners.get(l).map_or(NONE, |l| l.socket);
-        let (mut header, ends) = syn_ack(sh, now, &req, socket);
+        let (mut header, mut ends) = syn_ack(sh, now, &req, socket);
+        reflect::<F>(sh, slot, &mut ends);
         header.options.fast_open = grant;
         tcp_output::reply::<F>(sh, IfaceId(req.iface), &ends, &header);
     } else {
@@ -341,6 +345,7 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     if r.has(RequestSock::<F>::SAVED_SYN) {
         sh.saved_syns.take::<F>(slot);
     }
+    sh.syn_tos.take::<F>(slot);
     sh.uncount_request(&r);
     tell(sh, &r, TcpState::SynRecv, TcpState::Close);
 }
@@ -357,8 +362,14 @@ pub(crate) fn send_syn_ack<F: Side>(
     r.sent(now);
     let r = *r;
     let socket = sh.listeners.get(sh.listener_of(&r)?)?.socket;
-    let (header, ends) = syn_ack(sh, now, &r, socket);
+    let (header, mut ends) = syn_ack(sh, now, &r, socket);
+    reflect::<F>(sh, slot, &mut ends);
     Some(tcp_output::head::<F>(sh, &ends, &header, 0))
+}
+
+/// tcp_reflect_tos: the SYN's TOS instead of the listener's (docs/linux 73).
+fn reflect<F: Side>(sh: &Shared, slot: u32, ends: &mut Ends<F::Addr>) {
+    ends.tos = sh.syn_tos.get::<F>(slot).unwrap_or(ends.tos);
 }
 
 /// The SYN-ACK that the listener of socket `socket` sends now.

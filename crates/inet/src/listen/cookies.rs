@@ -42,8 +42,14 @@ const fn minute(now: Instant) -> u32 {
     (now.0 / 60_000_000_000) as u32
 }
 
-/// Answers a SYN with a cookie; `req` is what a request sock would have held.
-pub(super) fn send<F: Side>(sh: &mut Shared, now: Instant, l: u32, mut req: RequestSock<F>) {
+/// Answers a SYN, which came with `tos`, with a cookie; `req` is what a request sock would have held.
+pub(super) fn send<F: Side>(
+    sh: &mut Shared,
+    now: Instant,
+    l: u32,
+    mut req: RequestSock<F>,
+    tos: u8,
+) {
     let class = table::<F>()
         .iter()
         .rposition(|&m| m <= req.mss)
@@ -96,10 +102,11 @@ pub(super) fn send<F: Side>(sh: &mut Shared, now: Instant, l: u32, mut req: Requ
     let header = syn_ack_header(sh, &req, shape.max_seg, ts);
     sh.mib.inc(Counter::SyncookiesSent);
     sh.mib.inc(Counter::TcpOutSegs);
+    let reflected = sh.sysctls.tcp_reflect_tos != 0;
     let ends = Ends {
         src: req.tuple.laddr,
         dst: req.tuple.raddr,
-        tos: shape.tos,
+        tos: if reflected { tos & !3 } else { shape.tos },
         ttl: shape.ttl,
     };
     tcp_output::reply::<F>(sh, IfaceId(req.iface), &ends, &header);
@@ -167,6 +174,10 @@ pub(crate) fn check<F: Side>(
             remote,
             reset: false,
         });
+    }
+    if sh.sysctls.tcp_reflect_tos != 0 {
+        // There was no request to keep the SYN's.
+        sh.syn_tos.keep::<F>(slot, p.tos);
     }
     create_child(half, sh, now, slot, l, p);
 }

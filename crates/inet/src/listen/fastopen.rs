@@ -180,6 +180,9 @@ fn child<F: Side>(
     if shape.save_syn != 0 {
         socket.conf().saved_syn = Some(saved_syn::bytes_of(shape.save_syn, p));
     }
+    if sh.sysctls.tcp_reflect_tos != 0 {
+        socket.conf().tos = p.tos & !3;
+    }
     let mut cx = sh.ctx(now);
     let mut tcb = Tcb::fast_open(&mut cx, req, &p.seg, adv, cookie);
     tcb.set_syn_retries(&cx, shape.syn_cnt);

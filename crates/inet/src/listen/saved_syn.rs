@@ -25,6 +25,26 @@ impl SavedSyns {
     }
 }
 
+/// The TOS that each request's SYN had while tcp_reflect_tos was on, without the bits of ECN; by family and slot.
+#[derive(Debug, Default)]
+pub(crate) struct SynTos(BTreeMap<(bool, u32), u8>);
+
+impl SynTos {
+    pub(super) fn keep<F: Side>(&mut self, slot: u32, tos: u8) {
+        self.0.insert((F::V6, slot), tos & !3);
+    }
+    pub(super) fn get<F: Side>(&self, slot: u32) -> Option<u8> {
+        self.0.get(&(F::V6, slot)).copied()
+    }
+    pub(super) fn take<F: Side>(&mut self, slot: u32) -> Option<u8> {
+        self.0.remove(&(F::V6, slot))
+    }
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// What is kept of a SYN: IP and TCP header without payload, with 2 behind the device's header.
 pub(super) fn bytes_of<F: Side>(save: u8, p: &Packet<'_, F>) -> Box<[u8]> {
     let link = if save > 1 { p.raw.link } else { &[] };
@@ -46,6 +66,7 @@ mod tests {
         let mut now = Instant(1_000_000_000);
         let l = n.socket(Domain::Inet);
         n.set_option(now, l, Opt::SaveSyn(1)).unwrap();
+        n.sysctl_set("net.ipv4.tcp_reflect_tos", "1").unwrap();
         n.listen(now, l, 1).unwrap();
         let at = ([127, 0, 0, 1], n.local_addr(l).port()).into();
         let mut clients = Vec::new();
@@ -56,6 +77,7 @@ mod tests {
             clients.push(c);
         }
         assert_eq!(n.sh.saved_syns.len(), 0, "two children took theirs");
+        assert_eq!(n.sh.syn_tos.len(), 0);
         let child = n.accept(now, l).unwrap().socket;
         assert_eq!(n.take_saved_syn(child, 100).unwrap().len(), 60);
         // A request whose client is silent ends with its timer.
@@ -63,13 +85,13 @@ mod tests {
         let c = n.socket(Domain::Inet);
         n.connect(now, c, at, &Cred::ROOT).unwrap();
         while n.poll_lo(now) {}
-        assert_eq!(n.sh.saved_syns.len(), 1);
+        assert_eq!((n.sh.saved_syns.len(), n.sh.syn_tos.len()), (1, 1));
         n.abort(now, c);
         for _ in 0..200 {
             now = now + core::time::Duration::from_secs(1);
             n.handle_timeout(now);
             while n.poll_lo(now) {}
         }
-        assert_eq!(n.sh.saved_syns.len(), 0);
+        assert_eq!((n.sh.saved_syns.len(), n.sh.syn_tos.len()), (0, 0));
     }
 }

@@ -92,7 +92,13 @@ pub(crate) fn set(
 ) -> Result<(), Errno> {
     match name {
         TCP_CONGESTION => return congestion(m, file, value),
-        TCP_ULP => return name_of(value).and(Err(Errno::ENOENT)),
+        TCP_ULP => {
+            // The kernel has that one, for MPTCP alone.
+            return Err(match name_of(value)? {
+                b"mptcp" => Errno::EOPNOTSUPP,
+                _ => Errno::ENOENT,
+            });
+        }
         TCP_FASTOPEN_KEY => {
             let keys = FastOpenKeys::from_bytes(value).ok_or(Errno::EINVAL)?;
             options_mut(m, file)?.fastopen_key = value.to_vec();

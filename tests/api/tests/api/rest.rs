@@ -1,0 +1,143 @@
+//! Statements that no other file holds: 13, 22, 107 for IPv6, and 110.
+
+use hearken_abi::Errno;
+use hearken_abi::sock::{
+    SO_BINDTODEVICE, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, SOL_TCP, TCP_ULP,
+};
+use hearken_twin::{Fd, Ip, Peer, Twin, any, loopback, sockaddr};
+
+family_cases! {
+    ulp_that_is_not_there_leaves_listen_alone,
+    listen_that_failed_shows_no_limit,
+    bind_devices_that_differ_never_conflict,
+    lookup_exact_address_beats_the_wildcard_of_the_device,
+    lookup_device_wins_at_the_same_address,
+}
+
+cases! {
+    lookup_v4_wildcard_beats_the_dual_one,
+}
+
+/// Statement 13.
+fn ulp_that_is_not_there_leaves_listen_alone(t: &mut dyn Twin, ip: Ip) {
+    let fd = t.tcp(ip);
+    for (name, want) in [
+        (&b"nosuch"[..], Errno::ENOENT),
+        (b"espintcp", Errno::ENOENT),
+        (b"mptcp", Errno::EOPNOTSUPP),
+        (b"", Errno::EINVAL),
+    ] {
+        assert_eq!(t.setsockopt(fd, SOL_TCP, TCP_ULP, name), Err(want));
+    }
+    assert_eq!(t.getsockopt(fd, SOL_TCP, TCP_ULP, 16), Ok(Vec::new()));
+    assert_eq!(t.listen(fd, 1), Ok(()));
+}
+
+/// Statement 22.
+fn listen_that_failed_shows_no_limit(t: &mut dyn Twin, ip: Ip) {
+    let [a, b] = [(); 2].map(|()| {
+        let fd = t.tcp(ip);
+        t.set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1).unwrap();
+        t.bind(fd, &loopback(ip, 7000)).unwrap();
+        fd
+    });
+    assert_eq!(t.listen(a, 3), Ok(()));
+    assert_eq!(t.listen(b, 5), Err(Errno::EADDRINUSE));
+    t.expect_queue(b, 0, 0);
+    assert_eq!(t.state(b), 7);
+    t.close(a).unwrap();
+    assert_eq!(t.listen(b, 7), Ok(()));
+    t.expect_queue(b, 0, 7);
+}
+
+/// Statement 107.
+fn bind_devices_that_differ_never_conflict(t: &mut dyn Twin, ip: Ip) {
+    t.add_iface("v0");
+    let mut port = 7000;
+    for (first, second, conflict) in [
+        ("v0", "lo", false),
+        ("v0", "v0", true),
+        ("v0", "", true),
+        ("", "v0", true),
+        ("tun0", "v0", false),
+    ] {
+        port += 1;
+        let bound = [first, second].map(|device| {
+            let fd = t.tcp(ip);
+            if !device.is_empty() {
+                t.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device.as_bytes())
+                    .unwrap();
+            }
+            let bound = t.bind(fd, &any(ip, port));
+            bound.and_then(|()| t.listen(fd, 1))
+        });
+        let want = if conflict {
+            Err(Errno::EADDRINUSE)
+        } else {
+            Ok(())
+        };
+        assert_eq!(bound, [Ok(()), want], "{first:?} {second:?}");
+    }
+}
+
+/// A listener with SO_REUSEADDR at this raw address, bound to the device.
+fn at(t: &mut dyn Twin, ip: Ip, addr: &[u8], device: &str) -> Fd {
+    let fd = t.tcp(ip);
+    if !device.is_empty() {
+        t.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device.as_bytes())
+            .unwrap();
+    }
+    t.set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1).unwrap();
+    t.bind(fd, addr).unwrap();
+    t.listen(fd, 9).unwrap();
+    fd
+}
+
+/// Statement 110.
+fn lookup_exact_address_beats_the_wildcard_of_the_device(t: &mut dyn Twin, ip: Ip) {
+    let wild = at(t, ip, &any(ip, 80), "tun0");
+    let exact = at(t, ip, &sockaddr((ip.listener(), 80).into()), "");
+    Peer::new(ip, 4000, 80).open(t);
+    t.expect_queue(exact, 1, 9);
+    t.expect_queue(wild, 0, 9);
+    t.close(exact).unwrap();
+    Peer::new(ip, 4001, 80).open(t);
+    t.expect_queue(wild, 1, 9);
+}
+
+/// Statement 110.
+fn lookup_device_wins_at_the_same_address(t: &mut dyn Twin, ip: Ip) {
+    for (n, exact) in [false, true].into_iter().enumerate() {
+        let port = 80 + n as u16;
+        let addr = match exact {
+            true => sockaddr((ip.listener(), port).into()),
+            false => any(ip, port),
+        };
+        let free = at(t, ip, &addr, "");
+        let bound = at(t, ip, &addr, "tun0");
+        let other = at(t, ip, &addr, "lo");
+        for source in 4000..4008 {
+            Peer::new(ip, source, port).open(t);
+        }
+        t.expect_queue(bound, 8, 9);
+        t.expect_queue(free, 0, 9);
+        t.expect_queue(other, 0, 9);
+    }
+}
+
+/// Statement 110.
+fn lookup_v4_wildcard_beats_the_dual_one(t: &mut dyn Twin) {
+    for (n, (v4, v6)) in [("", ""), ("", "tun0"), ("tun0", ""), ("tun0", "tun0")]
+        .into_iter()
+        .enumerate()
+    {
+        let port = 80 + n as u16;
+        let dual = at(t, Ip::V6, &any(Ip::V6, port), v6);
+        let plain = at(t, Ip::V4, &any(Ip::V4, port), v4);
+        Peer::new(Ip::V4, 4000, port).open(t);
+        t.expect_queue(plain, 1, 9);
+        t.expect_queue(dual, 0, 9);
+        Peer::new(Ip::V6, 4000, port).open(t);
+        t.expect_queue(dual, 1, 9);
+    }
+}
