@@ -101,6 +101,7 @@ fn lookup_exact_address_beats_the_wildcard_of_the_device(t: &mut dyn Twin, ip: I
     t.expect_queue(exact, 1, 9);
     t.expect_queue(wild, 0, 9);
     t.close(exact).unwrap();
+    t.packets();
     Peer::new(ip, 4001, 80).open(t);
     t.expect_queue(wild, 1, 9);
 }
@@ -113,14 +114,17 @@ fn lookup_device_wins_at_the_same_address(t: &mut dyn Twin, ip: Ip) {
             true => sockaddr((ip.listener(), port).into()),
             false => any(ip, port),
         };
-        let free = at(t, ip, &addr, "");
+        // With SO_REUSEPORT over IPv6 Linux takes the one that listened first: docs/linux/lookup-score.md.
+        let free = (ip == Ip::V4).then(|| at(t, ip, &addr, ""));
         let bound = at(t, ip, &addr, "tun0");
         let other = at(t, ip, &addr, "lo");
         for source in 4000..4008 {
             Peer::new(ip, source, port).open(t);
         }
         t.expect_queue(bound, 8, 9);
-        t.expect_queue(free, 0, 9);
+        if let Some(free) = free {
+            t.expect_queue(free, 0, 9);
+        }
         t.expect_queue(other, 0, 9);
     }
 }
