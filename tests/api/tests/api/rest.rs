@@ -53,15 +53,13 @@ fn listen_that_failed_shows_no_limit(t: &mut dyn Twin, ip: Ip) {
 /// Statement 107.
 fn bind_devices_that_differ_never_conflict(t: &mut dyn Twin, ip: Ip) {
     t.add_iface("v0");
-    let mut port = 7000;
-    for (first, second, conflict) in [
-        ("v0", "lo", false),
-        ("v0", "v0", true),
-        ("v0", "", true),
-        ("", "v0", true),
-        ("tun0", "v0", false),
+    for (port, first, second, conflict) in [
+        (7001, "v0", "lo", false),
+        (7002, "v0", "v0", true),
+        (7003, "v0", "", true),
+        (7004, "", "v0", true),
+        (7005, "tun0", "v0", false),
     ] {
-        port += 1;
         let bound = [first, second].map(|device| {
             let fd = t.tcp(ip);
             if !device.is_empty() {
