@@ -27,7 +27,7 @@ pub(crate) fn bind(
     let ip = addr.ip();
     let seen = ip.to_canonical();
     if let IpAddr::V6(a) = ip
-        && (a.is_multicast() || a.to_ipv4_mapped().is_some() && s.has(Socket::V6ONLY))
+        && a.is_multicast()
     {
         return Err(BindError::BadAddress);
     }
@@ -36,18 +36,28 @@ pub(crate) fn bind(
         || seen.is_ipv4() && (seen.is_multicast() || sh.routing.is_broadcast(seen))
         || s.has(Socket::FREE_BIND)
         || nonlocal(sh, seen);
-    if !ours {
+    let port = addr.port();
+    let private =
+        port != 0 && port < sh.sysctls.ip_unprivileged_port_start && !cred.net_bind_service;
+    let fresh = matches!(s.phase, Phase::Idle | Phase::Udp(_))
+        && s.ss == SsState::Unconnected
+        && s.bind == NONE;
+    // IPv4 asks about the address first, IPv6 last (`__inet_bind`, `__inet6_bind`; docs/linux 15).
+    let v4 = s.domain == Domain::Inet;
+    if v4 && !ours {
         return Err(BindError::AddrNotAvailable);
     }
-    let port = addr.port();
-    if port != 0 && port < sh.sysctls.ip_unprivileged_port_start && !cred.net_bind_service {
+    if private {
         return Err(BindError::Permission);
     }
-    if !matches!(s.phase, Phase::Idle | Phase::Udp(_))
-        || s.ss != SsState::Unconnected
-        || s.bind != NONE
-    {
+    if !fresh {
         return Err(BindError::NotFresh);
+    }
+    if !v4 && s.has(Socket::V6ONLY) && seen.is_ipv4() {
+        return Err(BindError::BadAddress);
+    }
+    if !ours {
+        return Err(BindError::AddrNotAvailable);
     }
     let no_port = s.has(Socket::NO_PORT);
     if let Some(s) = sh.sockets.get_mut(slot) {

@@ -43,10 +43,10 @@ pub(crate) fn connect(
     }
     s.conf().uid = cred.uid;
     // The unspecified address means this host.
-    let dst = match addr.ip() {
+    let dst = match addr.ip().to_canonical() {
         IpAddr::V4(a) if a.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(a) if a.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip.to_canonical(),
+        ip => ip,
     };
     if addr.is_ipv6() && dst.is_ipv4() && v6only
         || dst.is_multicast()

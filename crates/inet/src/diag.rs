@@ -83,7 +83,7 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
         let timer = t.timer();
         out.push(DiagRow {
             rx_queue: t.readable() as u32,
-            tx_queue: t.unacked() as u32,
+            tx_queue: t.unacked_numbers() as u32,
             socket: (t.owner != NONE && queued).then(|| sh.id(t.owner)),
             uid: sh
                 .sockets

@@ -67,13 +67,11 @@ pub(crate) fn check_req<F: Side>(
         }
         return sh.drop_packet(DropReason::TcpFlags);
     }
-    // RFC 9293 3.10.7.4, SYN-RECEIVED: an ACK of something else is answered by a reset, the request stays (61).
-    if ack && p.seg.ack != req.snt_isn + 1 {
+    // RFC 9293 3.10.7.4, SYN-RECEIVED: an ACK of something else is answered by a reset, the request stays (61). What a
+    // reset acknowledges is not looked at (docs/linux 62).
+    if ack && !rst && p.seg.ack != req.snt_isn + 1 {
         sh.drop_packet(DropReason::TcpInvalidAckSequence);
-        if !rst {
-            reply_reset(sh, p);
-        }
-        return;
+        return reply_reset(sh, p);
     }
     let in_window = {
         let (left, right) = (req.rcv_nxt(), req.rcv_nxt() + u32::from(req.rcv_wnd));
@@ -96,12 +94,6 @@ pub(crate) fn check_req<F: Side>(
         }
         return;
     }
-    if let Some((val, _)) = timestamp
-        && p.seg.seq.at_or_before(req.rcv_nxt())
-        && let Some(r) = half.reqs.get_mut(slot)
-    {
-        r.ts_recent = val;
-    }
     if rst {
         // RFC 5961 3.2, also here: only an exact reset kills (docs/linux 62).
         sh.drop_packet(DropReason::TcpReset);
@@ -119,6 +111,13 @@ pub(crate) fn check_req<F: Side>(
     }
     if !ack {
         return sh.drop_packet(DropReason::TcpFlags);
+    }
+    // Only now: a segment without ACK does not move the timestamp that is echoed.
+    if let Some((val, _)) = timestamp
+        && p.seg.seq.at_or_before(req.rcv_nxt())
+        && let Some(r) = half.reqs.get_mut(slot)
+    {
+        r.ts_recent = val;
     }
     // TCP_DEFER_ACCEPT: only data, or a FIN, completes the handshake (docs/linux 90).
     let defer = shape(sh, listening).defer_accept;

@@ -413,9 +413,12 @@ impl Tcb {
             self.state,
             TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2
         ) {
-            // The peer's FIN came already: nothing may follow it.
+            // The peer's FIN came already: nothing may follow it. What lies before it is an echo of what we have, and is
+            // acknowledged once more (Linux `tcp_rcv_state_process`).
             cx.drops.record(DropReason::TcpOldData);
-            self.flags |= Self::ACK_NOW;
+            if seg.seq.before(self.rcv.nxt) {
+                self.flags |= Self::ACK_NOW;
+            }
             return Effects::NONE;
         }
         // Data after SHUT_RDWR or close is answered by a reset (RFC 1122 4.2.2.13; Linux `tcp_rcv_state_process`).
@@ -475,6 +478,8 @@ impl Tcb {
             .max(seg.len.min(u32::from(self.mss.max(536))) as u16);
         let one_segment = u32::from(self.rcv_mss);
         let pingpong = self.has(Self::ACK_NOW);
+        // The ACK of a FIN may wait for our own (docs/linux/fin-ack-delay.md), and with it that of the data before it.
+        let closes = seg.flags.contains(Flags::FIN) && self.state == TcpState::Established;
         let x = self.xfer(cx);
         let had_holes = x.recv.has_holes();
         let distance = first.distance(nxt);
@@ -516,7 +521,7 @@ impl Tcb {
             let holes = had_holes;
             let x = self.xfer(cx);
             x.recent.trim(nxt);
-            let quick = x.quick > 0 && !x.pingpong;
+            let quick = x.quick > 0 && !x.pingpong && !closes;
             x.quick -= u8::from(quick);
             // RFC 1122 4.2.3.2: at least every second full segment; a filled hole at once.
             quick || holes || nxt - wup > one_segment || pingpong
@@ -536,11 +541,12 @@ impl Tcb {
     fn take_fin(&mut self, cx: &mut Ctx<'_>) -> Effects {
         self.rcv.nxt += 1;
         let had_data = self.xfer.as_ref().is_some_and(|x| x.had_data);
-        if self.state == TcpState::Established && !had_data {
-            // Nothing came that would make ACKs quick, and no time between segments is known: the timer's next tick
+        if self.state == TcpState::Established {
+            // The ACK may ride on our own FIN. Before any data no time between segments is known: the timer's next tick
             // sends it (Linux 6.18: docs/linux/fin-ack-delay.md).
-            let at = cx.now + JIFFY;
+            let at = cx.now + if had_data { DELACK } else { JIFFY };
             let x = self.xfer(cx);
+            x.pingpong |= had_data;
             x.delack_at = x.delack_at.min(at);
             self.rearm();
         } else {

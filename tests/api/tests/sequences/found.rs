@@ -1,0 +1,1 @@
+//! Every disagreement that the random sequences have found, cut down.
