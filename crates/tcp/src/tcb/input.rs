@@ -246,7 +246,7 @@ impl Tcb {
             self.challenge_ack(cx);
             return false;
         }
-        if !old {
+        if !old && !rst {
             cx.mib.inc(Counter::BeyondWindow);
         }
         if !rst && self.oow_ack(cx, seg, Counter::TcpAckSkippedSeq) {
@@ -415,6 +415,10 @@ impl Tcb {
         ) {
             // The peer's FIN came already: nothing may follow it. What lies before it is an echo of what we have, and is
             // acknowledged once more (Linux `tcp_rcv_state_process`).
+            let data_end = seg.seq + seg.len;
+            if seg.seq.before(self.rcv.nxt) && data_end.after(self.rcv.nxt) {
+                return self.refuse_data(cx);
+            }
             cx.drops.record(DropReason::TcpOldData);
             if seg.seq.before(self.rcv.nxt) {
                 self.flags |= Self::ACK_NOW;
@@ -427,9 +431,7 @@ impl Tcb {
             && self.state != TcpState::Established
             && (seg.seq + seg.len).after(self.rcv.nxt)
         {
-            cx.mib.inc(Counter::TcpAbortOnData);
-            cx.drops.record(DropReason::TcpAbortOnData);
-            return self.done(cx, Some(SoError::Reset)) | Effects::RESET_PEER;
+            return self.refuse_data(cx);
         }
         let mut fx = Effects::NONE;
         let data_end = seg.seq + seg.len;
@@ -449,6 +451,13 @@ impl Tcb {
             fx |= self.take_fin(cx);
         }
         fx
+    }
+
+    /// Data where none may come any more: the connection ends by a reset.
+    fn refuse_data(&mut self, cx: &mut Ctx<'_>) -> Effects {
+        cx.mib.inc(Counter::TcpAbortOnData);
+        cx.drops.record(DropReason::TcpAbortOnData);
+        self.done(cx, Some(SoError::Reset)) | Effects::RESET_PEER
     }
 
     fn take_data(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>, data_end: Seq) -> Effects {

@@ -148,10 +148,10 @@ impl Tcb {
     pub fn unacked(&self) -> usize {
         self.xfer.as_ref().map_or(0, |x| x.send.len())
     }
-    /// The sequence numbers that are used, or will be, and not yet acknowledged: bytes, a SYN, a FIN that was asked for
-    /// (Linux `write_seq` less `snd_una`).
+    /// The sequence numbers that are used, or will be, and not yet acknowledged: bytes, the SYN of an attempt, a FIN that
+    /// was asked for (Linux `write_seq` less `snd_una`).
     pub fn unacked_numbers(&self) -> usize {
-        let syn = matches!(self.state, TcpState::SynSent | TcpState::SynRecv);
+        let syn = self.state == TcpState::SynSent;
         let fin = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_ACKED);
         self.unacked() + usize::from(syn) + usize::from(fin)
     }

@@ -36,7 +36,7 @@ fn target() -> impl Strategy<Value = (To, u16)> {
 fn offset() -> impl Strategy<Value = i32> {
     prop_oneof![
         8 => Just(0),
-        1 => select(&[-1, 1, -2, 2, 100, -100, 1000, -1000, 64_239, 64_240, 65_535, 70_000, -70_000, i32::MAX, i32::MIN][..]),
+        1 => select(&[-1, 1, -2, 2, 100, -100, 1000, -1000, 70_000, -70_000, i32::MAX, i32::MIN][..]),
     ]
 }
 

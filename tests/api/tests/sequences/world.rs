@@ -181,7 +181,19 @@ impl World<'_> {
             Op::Connect { port, .. } if *port != 0 && self.t.local(fd).port() == *port => true,
             // A connection that has ended gives its port back but shows it; the socket can be bound and connected again.
             Op::Bind { .. } | Op::Connect { .. } => state == 7 && used,
+            // A connection that has ended: numbers of its life are left over.
+            Op::Ioctl { .. } => state == 7 && used,
             Op::FastOpen { port, .. } => PORTS.contains(port) || state == 7 && used,
+            // Options of a socket whose connection has ended, and the small windows of tiny buffers and clamps.
+            Op::Set { .. } if state == 7 && used => true,
+            Op::Set { option, .. }
+                if matches!(
+                    (SOCKOPTS[*option].0, SOCKOPTS[*option].1),
+                    (SOL_SOCKET, SO_RCVBUF) | (IPPROTO_TCP, TCP_WINDOW_CLAMP)
+                ) =>
+            {
+                true
+            }
             // An IPv6 socket has an own traffic class and hop limit beside these.
             Op::Set { option, .. } | Op::Get { option, .. } => {
                 let (level, name, _) = SOCKOPTS[*option];
