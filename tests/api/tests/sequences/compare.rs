@@ -137,10 +137,10 @@ pub(crate) fn shrink(ops: &[Op]) -> (Vec<Op>, String) {
         }
         run /= 2;
     }
-    if text.is_empty() {
-        if let Verdict::Differ(why) = compare(&ops) {
-            text = why;
-        }
+    if text.is_empty()
+        && let Verdict::Differ(why) = compare(&ops)
+    {
+        text = why;
     }
     (ops, text)
 }

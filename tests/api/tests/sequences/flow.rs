@@ -202,10 +202,10 @@ impl Flows {
             Some(isn) if !(packet.seq == 0 && has('R')) => packet.seq.wrapping_sub(isn),
             _ => packet.seq,
         };
-        if let Some(ts) = packet.ts() {
-            if flow.offered {
-                flow.echo = Some(ts);
-            }
+        if let Some(ts) = packet.ts()
+            && flow.offered
+        {
+            flow.echo = Some(ts);
         }
         let after = packet.seq.wrapping_add(packet.data.len() as u32);
         let after = after.wrapping_add(u32::from(has('F')));

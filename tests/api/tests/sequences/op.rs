@@ -180,8 +180,11 @@ pub(crate) struct Seg {
     pub(crate) stamp: Stamp,
 }
 
+/// Type and code of an ICMP error.
+type Code = (u8, u8);
+
 /// The errors by ICMP that a peer sends: type and code, for IPv4 and for IPv6, and the fourth word.
-pub(crate) const ICMPS: [((u8, u8), (u8, u8), u32); 6] = [
+pub(crate) const ICMPS: [(Code, Code, u32); 6] = [
     ((3, 1), (1, 0), 0),
     ((3, 3), (1, 4), 0),
     ((3, 4), (2, 0), 1300),

@@ -33,8 +33,7 @@ fn draw(seed: usize, number: usize) -> Vec<Op> {
 /// A disagreement as a case for found.rs.
 fn as_case(ops: &[Op], seed: usize, number: usize, why: &str) -> String {
     let lines: String = ops.iter().map(|op| format!("        {op:?},\n")).collect();
-    let lines = lines.replace("Segment(Seg", "Segment(Seg");
-    format!("sequence {number} of seed {seed}:\n{why}\n    what_it_found => [\n{lines}    ],\n")
+    format!("sequence {number} of seed {seed}:\n{why}\n    assert_alike(&[\n{lines}    ]);\n")
 }
 
 #[test]
