@@ -215,6 +215,7 @@ fn open<F: Side>(
         (s.bind, s.ss) = (NONE, SsState::Connecting);
         tcb.set_nodelay(s.has(Socket::NO_DELAY));
         tcb.set_cork(s.has(Socket::CORK));
+        tcb.cb_flags = s.cb_flags;
         let keep_alive = s.has(Socket::KEEP_ALIVE);
         let conf = s.conf();
         conf.local = SocketAddr::new(addr, lport);
@@ -243,11 +244,16 @@ fn open<F: Side>(
         };
     }
     touch(half, sh, conn);
-    let remote = SocketAddr::new(shown(domain, dst), rport);
-    sh.sock_op(
-        SockOp::TcpConnect,
-        SocketAddr::new(addr, lport),
-        Some(remote),
-    );
+    if let Some(c) = half.conns.get_mut(conn) {
+        // tcp_connect (6.18), in its order.
+        for op in [
+            SockOp::TcpConnect,
+            SockOp::RwndInit,
+            SockOp::TimeoutInit,
+            SockOp::NeedsEcn,
+        ] {
+            sh.sock_op(c, op, [0; 3]);
+        }
+    }
     Ok(Connect::InProgress)
 }

@@ -118,14 +118,92 @@ pub enum SecurityCall {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum SockOp {
+    /// `BPF_SOCK_OPS_TIMEOUT_INIT`
+    TimeoutInit = 1,
+    /// `BPF_SOCK_OPS_RWND_INIT`
+    RwndInit = 2,
     /// `BPF_SOCK_OPS_TCP_CONNECT_CB`
     TcpConnect = 3,
     /// `BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB`
     ActiveEstablished = 4,
     /// `BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB`
     PassiveEstablished = 5,
+    /// `BPF_SOCK_OPS_NEEDS_ECN`
+    NeedsEcn = 6,
+    /// `BPF_SOCK_OPS_RTO_CB`: how often it fired, the timeout, whether the connection ends.
+    Rto = 8,
+    /// `BPF_SOCK_OPS_RETRANS_CB`: sequence number, segments, 0 for sent.
+    Retrans = 9,
+    /// `BPF_SOCK_OPS_STATE_CB`: the old state, the new one.
+    State = 10,
     /// `BPF_SOCK_OPS_TCP_LISTEN_CB`
     TcpListen = 11,
+    /// `BPF_SOCK_OPS_RTT_CB`
+    Rtt = 12,
+}
+
+impl SockOp {
+    /// The bit of [`CbFlags`] without which it is not called; 0 when it always is.
+    pub const fn flag(self) -> u8 {
+        match self {
+            Self::Rto => CbFlags::RTO,
+            Self::Retrans => CbFlags::RETRANS,
+            Self::State => CbFlags::STATE,
+            Self::Rtt => CbFlags::RTT,
+            _ => 0,
+        }
+    }
+}
+
+/// The bits of `bpf_sock_ops_cb_flags`. Those of header options do not exist here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CbFlags;
+
+impl CbFlags {
+    /// `BPF_SOCK_OPS_RTO_CB_FLAG`
+    pub const RTO: u8 = 1;
+    /// `BPF_SOCK_OPS_RETRANS_CB_FLAG`
+    pub const RETRANS: u8 = 2;
+    /// `BPF_SOCK_OPS_STATE_CB_FLAG`
+    pub const STATE: u8 = 4;
+    /// `BPF_SOCK_OPS_RTT_CB_FLAG`
+    pub const RTT: u8 = 8;
+    /// All of them.
+    pub const ALL: u8 = 15;
+}
+
+/// What a sock_ops callback is shown of a socket (`struct bpf_sock_ops`, names without prefix).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the header's own names")]
+pub struct SockView {
+    pub snd_cwnd: u32,
+    /// Eight times the smoothed round-trip time.
+    pub srtt_us: u32,
+    pub rtt_min: u32,
+    pub snd_ssthresh: u32,
+    pub rcv_nxt: u32,
+    pub snd_nxt: u32,
+    pub snd_una: u32,
+    pub mss_cache: u32,
+    pub ecn_flags: u32,
+    pub packets_out: u32,
+}
+
+/// What a sock_ops callback answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SockReply {
+    /// `reply`; -1 leaves all as it is.
+    pub reply: i32,
+    /// `bpf_sock_ops_cb_flags` from now on, if they change.
+    pub cb_flags: Option<u8>,
+}
+
+impl SockReply {
+    /// Nothing is said.
+    pub const NONE: Self = Self {
+        reply: -1,
+        cb_flags: None,
+    };
 }
 
 /// What a sock_ops callback is shown.
@@ -133,10 +211,18 @@ pub enum SockOp {
 pub struct SockOps {
     /// Which callback.
     pub op: SockOp,
+    /// What it is about.
+    pub args: [u32; 4],
     /// Our end.
     pub local: SocketAddr,
     /// The peer, where there is one.
     pub remote: Option<SocketAddr>,
+    /// The state of the socket.
+    pub state: TcpState,
+    /// `bpf_sock_ops_cb_flags` of the socket.
+    pub cb_flags: u8,
+    /// `None`: a half-open connection, no full socket.
+    pub sock: Option<SockView>,
 }
 
 /// A step of the founding walk, with the values that it took. A call's steps come in order.
@@ -257,9 +343,9 @@ pub trait Hooks {
     fn security(&mut self, _call: &SecurityCall) -> Result<(), i32> {
         Ok(())
     }
-    /// Linux's sock_ops callbacks; the answer is what the program would have returned.
-    fn sock_ops(&mut self, _call: &SockOps) -> i32 {
-        0
+    /// Linux's sock_ops callbacks.
+    fn sock_ops(&mut self, _call: &SockOps) -> SockReply {
+        SockReply::NONE
     }
     /// Is told each step.
     fn trace(&mut self, _step: &Step) {}

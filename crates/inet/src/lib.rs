@@ -28,6 +28,7 @@ mod metrics;
 mod net;
 mod options;
 mod shared;
+mod sock_ops;
 mod socket;
 mod tcp_input;
 mod tcp_output;
@@ -44,7 +45,8 @@ pub use hearken_abi::{Domain, TcpState};
 pub use hearken_tcp::tcb::Knob;
 pub use hearken_tcp::{Congestion, Drops, Instant, Mib, SysctlError, Sysctls};
 pub use hooks::{
-    HookMask, Hooks, Retransmit, SecurityCall, SeenFrame, SockOp, SockOps, StateChange, Step,
+    CbFlags, HookMask, Hooks, Retransmit, SecurityCall, SeenFrame, SockOp, SockOps, SockReply,
+    SockView, StateChange, Step,
 };
 pub use listen::FastOpenKeys;
 pub use net::Net;

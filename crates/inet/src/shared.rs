@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::frame::RxFrame;
 use crate::hash::bind::Binds;
 use crate::hash::listening::Listening;
-use crate::hooks::{HookMask, Hooks, Retransmit, SeenFrame, SockOp, SockOps, StateChange, Step};
+use crate::hooks::{HookMask, Hooks, Retransmit, SeenFrame, StateChange, Step};
 use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
@@ -310,13 +310,6 @@ impl Shared {
     pub(crate) fn trace(&mut self, step: impl FnOnce() -> Step) {
         if let Some(h) = self.hooks(HookMask::TRACE) {
             h.trace(&step());
-        }
-    }
-
-    /// Makes a sock_ops callback (Linux `tcp_call_bpf`).
-    pub(crate) fn sock_op(&mut self, op: SockOp, local: SocketAddr, remote: Option<SocketAddr>) {
-        if let Some(h) = self.hooks(HookMask::SOCK_OPS) {
-            h.sock_ops(&SockOps { op, local, remote });
         }
     }
 }

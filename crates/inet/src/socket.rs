@@ -158,6 +158,8 @@ pub(crate) struct Socket {
     pub(crate) bind: u32,
     pub(crate) interest: Ready,
     pub(crate) flags: u8,
+    /// `bpf_sock_ops_cb_flags`, until a connection has them.
+    pub(crate) cb_flags: u8,
     pub(crate) domain: Domain,
     pub(crate) ss: SsState,
 }
@@ -181,6 +183,7 @@ impl Socket {
             bind: NONE,
             interest: Ready::NONE,
             flags: 0,
+            cb_flags: 0,
             domain,
             ss: SsState::Unconnected,
         }

@@ -324,6 +324,10 @@ pub(crate) fn after<F: Side>(
     fx: Effects,
     p: Option<&Packet<'_, F>>,
 ) {
+    let Some(c) = half.conns.get_mut(slot) else {
+        return;
+    };
+    sh.sock_op_rtt(c);
     let Some(c) = half.conns.get(slot) else {
         return;
     };
@@ -365,16 +369,11 @@ pub(crate) fn after<F: Side>(
         let (local, peer) = (F::to_ip(tuple.laddr), F::to_ip(tuple.raddr));
         sh.metrics.set_cookie(local, peer, cookie);
     }
-    if fx.has(Effects::ESTABLISHED) {
-        let domain = sh.sockets.get(owner).map(|s| s.domain);
-        if let Some(domain) = domain {
-            let ends = |ip, port| SocketAddr::new(shown(domain, F::to_ip(ip)), port);
-            let (local, remote) = (
-                ends(tuple.laddr, tuple.lport),
-                ends(tuple.raddr, tuple.rport),
-            );
-            sh.sock_op(SockOp::ActiveEstablished, local, Some(remote));
-        }
+    if fx.has(Effects::ESTABLISHED)
+        && let Some(c) = half.conns.get_mut(slot)
+    {
+        tell_state(c, sh, None);
+        sh.sock_op(c, SockOp::ActiveEstablished, [0; 3]);
     }
     if fx.has(Effects::FAST_OPEN)
         && let Some(p) = half.conns.get_mut(slot).and_then(|c| c.tcb.take_pending())
@@ -413,6 +412,7 @@ pub(crate) fn tell_state<F: Side>(c: &mut Connection<F>, sh: &mut Shared, new: O
     let new = new.unwrap_or(c.tcb.state);
     let old = core::mem::replace(&mut c.tcb.told, new);
     if old != new {
+        sh.sock_op_state(c, old, new);
         sh.tell_state(|| {
             let (local, remote) = tuple_ends(&c.tuple, c.tcb.has(Tcb::MAPPED));
             StateChange {

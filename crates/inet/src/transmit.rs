@@ -1,9 +1,9 @@
 //! What leaves by an interface: finished answers first, then the records that have something to send, in turn.
 
 use alloc::vec::Vec;
-use hearken_abi::Counter;
+use hearken_abi::{Counter, TcpState};
 use hearken_tcp::buffer::MAX_SLICES;
-use hearken_tcp::tcb::Tcb;
+use hearken_tcp::tcb::{Effects, Tcb};
 use hearken_tcp::{Connection, Ctx, Instant};
 use hearken_wire::tcp;
 
@@ -11,7 +11,7 @@ use crate::api::IfaceId;
 use crate::family::Side;
 use crate::frame::{Progress, RxCsum, RxFrame, RxMeta, TxCaps, TxMeta, TxSink};
 use crate::hash::established::Half;
-use crate::hooks::{HookMask, Retransmit};
+use crate::hooks::{HookMask, Retransmit, SockOp};
 use crate::iface::Iface;
 use crate::ip;
 use crate::link::{self, Framer};
@@ -192,8 +192,8 @@ fn segment<F: Side, T: TxSink>(
     tx: &mut T,
 ) -> bool {
     let room = (caps.max_gso.min(65535) as usize).saturating_sub(F::HEADER + 60);
-    let Connection { tcb, tuple } = c;
-    let watched = sh.wants(HookMask::RETRANSMITS);
+    let tcb = &mut c.tcb;
+    let watched = sh.wants(HookMask::RETRANSMITS.with(HookMask::SOCK_OPS));
     let before = sh.mib.get(Counter::TcpRetransSegs);
     let out = {
         let mut cx = Ctx {
@@ -209,8 +209,14 @@ fn segment<F: Side, T: TxSink>(
     if watched && sh.mib.get(Counter::TcpRetransSegs) != before {
         let state = tcb.state;
         let mapped = tcb.has(Tcb::MAPPED);
+        let segs = o.len.div_ceil(usize::from(tcb.mss.max(1))).max(1) as u32;
+        sh.sock_op(c, SockOp::Retrans, [o.seq.0, segs, 0]);
+        if state == TcpState::SynSent {
+            // The timeout is asked for again (docs/linux/sock-ops.md).
+            sh.sock_op(c, SockOp::TimeoutInit, [0; 3]);
+        }
         sh.tell_retransmit(|| {
-            let (local, remote) = tuple_ends(tuple, mapped);
+            let (local, remote) = tuple_ends(&c.tuple, mapped);
             Retransmit {
                 local,
                 remote,
@@ -220,6 +226,7 @@ fn segment<F: Side, T: TxSink>(
             }
         });
     }
+    let Connection { tcb, tuple } = c;
     let header = tcp::Header {
         src_port: tuple.lport,
         dst_port: tuple.rport,
@@ -351,7 +358,12 @@ fn fire<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, key: Key) {
             if c.tcb.timer_at > now {
                 return touch(half, sh, key.slot);
             }
+            let before = sh.mib.get(Counter::TcpTimeouts);
+            let armed = (c.tcb.retries(), c.tcb.timeout());
             let fx = c.tcb.on_timer(&mut sh.ctx(now));
+            if sh.mib.get(Counter::TcpTimeouts) != before {
+                sh.sock_op_rto(c, armed, fx.has(Effects::CLOSED));
+            }
             after(half, sh, now, key.slot, fx, None);
         }
         Kind::Request => match half.reqs.of(key.slot, key.generation).map(|r| r.deadline) {

@@ -133,6 +133,13 @@ pub trait Twin {
     /// `fcntl(2)` with an int argument.
     fn fcntl(&mut self, fd: Fd, command: i32, arg: i32) -> Result<i32, Errno>;
 
+    /// Attaches a sock_ops program, an ELF object of clang's, to every socket that the case makes from now on.
+    #[cfg(feature = "bpf")]
+    fn attach_sock_ops(&mut self, object: &[u8]);
+    /// What a map of that program holds under a key.
+    #[cfg(feature = "bpf")]
+    fn bpf_lookup(&mut self, map: &str, key: &[u8]) -> Option<Vec<u8>>;
+
     /// `epoll_create1(0)`.
     fn epoll_create(&mut self) -> Fd;
     /// `epoll_ctl(EPOLL_CTL_ADD)` with the descriptor as its data.

@@ -15,7 +15,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gateway", &["abi", "wire", "tcp", "inet"]),
     ("device", &["abi", "wire", "tcp", "inet"]),
     ("sim", &["abi", "wire", "tcp", "inet", "syscall", "device"]),
-    ("twin", &["abi", "wire", "tcp", "inet", "syscall", "device"]),
+    ("bpf", &["abi", "wire", "tcp", "inet"]),
+    (
+        "twin",
+        &["abi", "wire", "tcp", "inet", "syscall", "device", "bpf"],
+    ),
     (
         "drill",
         &[

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::net::SocketAddr;
+use hearken_abi::TcpState;
 use hearken_tcp::Instant;
 
 use crate::family::Side;
@@ -20,6 +21,7 @@ pub(super) fn child_socket(sh: &mut Shared, l: u32) -> Option<Socket> {
         .and_then(|c| c.inherited(parent.domain));
     let mut s = Socket::new(parent.domain);
     s.flags = parent.flags;
+    s.cb_flags = parent.cb_flags;
     s.ss = SsState::Connected;
     s.conf = conf;
     Some(s)
@@ -36,6 +38,7 @@ pub(super) fn add<F: Side>(
 ) {
     let domain = socket.domain;
     let keep_alive = socket.has(Socket::KEEP_ALIVE);
+    let cb_flags = socket.cb_flags;
     let slot = sh.sockets.insert(Socket {
         phase: if F::V6 {
             Phase::V6(conn)
@@ -48,6 +51,7 @@ pub(super) fn add<F: Side>(
         return;
     };
     c.tcb.owner = slot;
+    c.tcb.cb_flags |= cb_flags;
     let t = c.tuple;
     let s = sh.sockets.get(slot);
     let (no_delay, cork) = s.map_or((false, false), |s| {
@@ -69,8 +73,7 @@ pub(super) fn add<F: Side>(
     if let Some(b) = bufs.1 {
         c.tcb.set_rcvbuf(&cx, b);
     }
-    let ends = |ip, port| SocketAddr::new(shown(domain, F::to_ip(ip)), port);
-    let (local, remote) = (ends(t.laddr, t.lport), ends(t.raddr, t.rport));
+    let remote = SocketAddr::new(shown(domain, F::to_ip(t.raddr)), t.rport);
     if let Some(listener) = sh.listeners.get_mut(l) {
         listener.queue.push_back(slot);
         listener.tally.connections += 1;
@@ -86,5 +89,8 @@ pub(super) fn add<F: Side>(
             limit,
         });
     }
-    sh.sock_op(SockOp::PassiveEstablished, local, Some(remote));
+    if let Some(c) = half.conns.get_mut(conn) {
+        sh.sock_op_rtt(c);
+        sh.sock_op_in(c, SockOp::PassiveEstablished, [0; 3], TcpState::SynRecv);
+    }
 }

@@ -16,7 +16,7 @@ use crate::api::IfaceId;
 use crate::event::{Event, SynId, SynVerdict};
 use crate::family::Side;
 use crate::hash::established::{Entry, Half};
-use crate::hooks::{HookMask, Retransmit, StateChange, Step};
+use crate::hooks::{HookMask, Retransmit, SockOp, StateChange, Step};
 use crate::ip::icmp;
 use crate::shared::Shared;
 use crate::socket::{Conf, Socket, shown};
@@ -135,6 +135,8 @@ pub(crate) fn conn_request<F: Side>(
     let Some(mut req) = request(sh, now, l, p, (isn, p.seg.seq)) else {
         return;
     };
+    sh.sock_op_request(SockOp::RwndInit, local, remote);
+    sh.sock_op_request(SockOp::TimeoutInit, local, remote);
     if cookie {
         // Neither cookie nor data of Fast Open counts then (docs/linux 87).
         return super::cookies::send(sh, now, l, req, p.tos);
@@ -380,6 +382,10 @@ fn syn_ack<F: Side>(
     socket: u32,
 ) -> (tcp::Header, Ends<F::Addr>) {
     let shape = shape(sh, socket);
+    if sh.wants(HookMask::SOCK_OPS) {
+        let (local, remote) = tuple_ends(&r.tuple, is_mapped(sh, r));
+        sh.sock_op_request(SockOp::NeedsEcn, local, remote);
+    }
     sh.mib.inc(Counter::TcpOutSegs);
     let ends = Ends {
         src: r.tuple.laddr,

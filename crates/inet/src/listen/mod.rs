@@ -137,7 +137,7 @@ pub(crate) fn inet_listen(sh: &mut Shared, slot: u32, backlog: u32) -> Result<()
     }
     fastopen::on_first_listen(sh, slot, backlog);
     let local = listen_start(sh, slot, backlog)?;
-    sh.sock_op(SockOp::TcpListen, local, None);
+    sh.sock_op_idle(slot, SockOp::TcpListen, [0; 3], (local, TcpState::Listen));
     sh.trace(|| Step::ListenCallback);
     Ok(())
 }

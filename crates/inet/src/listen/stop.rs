@@ -1,11 +1,13 @@
 //! The end of a listener (Linux `inet_csk_listen_stop`), by close, shutdown or disconnect.
 
 use alloc::vec::Vec;
+use hearken_abi::TcpState;
 use hearken_tcp::Instant;
 use hearken_tcp::tcb::NONE;
 
 use super::migrate;
 use crate::bind;
+use crate::hooks::SockOp;
 use crate::net::Net;
 use crate::socket::{Phase, Socket};
 
@@ -31,6 +33,8 @@ pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
         sh.lhash
             .unhash(&sh.secrets, local.ip(), local.port(), place);
         sh.tell_listener(local, false);
+        let change = [TcpState::Listen as u32, TcpState::Close as u32, 0];
+        sh.sock_op_idle(slot, SockOp::State, change, (local, TcpState::Listen));
     }
     let heirs = migrate::leave_group(sh, l, group);
     sh.listeners.remove(l);

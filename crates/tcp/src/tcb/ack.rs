@@ -159,7 +159,7 @@ impl Tcb {
             }
         }
         if let Some(us) = sample {
-            self.rtt.sample(us);
+            self.sample_rtt(us);
         }
         self.not_stalled();
         if fin_acked {

@@ -36,6 +36,28 @@ impl Tcb {
         self.xfer.as_ref().map_or(0, |x| x.backoff)
     }
 
+    /// The last measurement of the round-trip time in microseconds; of the first one nothing else is kept.
+    pub fn last_rtt_us(&self) -> u32 {
+        let kept = self.xfer.as_ref().map_or(0, |x| x.rtt_us);
+        if kept == 0 {
+            self.rtt.srtt_us >> 3
+        } else {
+            kept
+        }
+    }
+
+    /// How often the timer has fired without an answer.
+    pub fn retries(&self) -> u8 {
+        self.xfer.as_ref().map_or(0, |x| x.retries)
+    }
+
+    /// The timeout that runs, with back-off.
+    pub fn timeout(&self) -> core::time::Duration {
+        let rto = self.rtt.rto();
+        let most = crate::rtt::RTO_MAX;
+        self.xfer.as_ref().map_or(rto, |x| x.backed_off(rto, most))
+    }
+
     /// When data and when an acceptable ACK came last.
     pub fn heard(&self) -> Option<(Instant, Instant)> {
         self.xfer.as_ref().map(|x| (x.data_at, x.heard_at))

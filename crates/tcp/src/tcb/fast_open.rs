@@ -250,12 +250,12 @@ impl Tcb {
         let echo = seg.options.timestamps.filter(|_| self.has(Self::TSTAMP_OK));
         let echo = echo.map(|e| e.1).filter(|&ecr| ecr != 0);
         let Some(again) = p.again else {
-            return self.rtt.sample(cx.now.micros_since(p.sent));
+            return self.sample_rtt(cx.now.micros_since(p.sent));
         };
         let clock = |at: Instant| at.millis32().wrapping_add(self.ts_off);
         let (now, again) = (clock(cx.now), clock(again));
         match echo {
-            Some(ecr) => self.rtt.sample(now.wrapping_sub(ecr).saturating_mul(1000)),
+            Some(ecr) => self.sample_rtt(now.wrapping_sub(ecr).saturating_mul(1000)),
             None => self.rtt.without_sample(),
         }
         if self.cwnd >= INIT_CWND {

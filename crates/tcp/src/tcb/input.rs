@@ -63,7 +63,7 @@ impl Tcb {
         if rtt_known {
             let sent = self.xfer.as_ref().and_then(|x| x.timed).map(|t| t.1);
             if let Some(sent) = sent {
-                self.rtt.sample(cx.now.micros_since(sent));
+                self.sample_rtt(cx.now.micros_since(sent));
             }
         }
         let data_acked = seg.ack - (self.snd.una + 1);

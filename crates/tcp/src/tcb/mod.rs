@@ -215,6 +215,8 @@ pub struct Transfer {
     pub(crate) syn_retries: u8,
     /// ACKs still to be sent at once after the start (Linux quick-ACK mode).
     pub(crate) quick: u8,
+    /// The last measurement of the round-trip time.
+    pub(crate) rtt_us: u32,
     /// Data came in at some time.
     pub(crate) had_data: bool,
     /// When it did last.
@@ -306,6 +308,8 @@ pub struct Tcb {
     pub(crate) soft_error: u8,
     /// `Tcb::ECN_*` flag bits.
     pub ecn: u8,
+    /// Which sock_ops callbacks are switched on, the owner's; and [`Tcb::RTT_SAMPLED`].
+    pub cb_flags: u8,
 }
 
 impl Tcb {
@@ -351,6 +355,18 @@ impl Tcb {
     /// The next new data carries CWR.
     pub const ECN_QUEUE_CWR: u8 = 8;
 
+    /// Of `cb_flags`: the round-trip time was measured. The owner clears it.
+    pub const RTT_SAMPLED: u8 = 128;
+
+    /// Takes a measurement of the round-trip time.
+    pub(crate) fn sample_rtt(&mut self, us: u32) {
+        self.rtt.sample(us);
+        if let Some(x) = &mut self.xfer {
+            x.rtt_us = us;
+        }
+        self.cb_flags |= Self::RTT_SAMPLED;
+    }
+
     /// Whether all the bits of `f` are set.
     pub const fn has(&self, f: u16) -> bool {
         self.flags & f == f
@@ -390,6 +406,7 @@ impl Tcb {
             error: 0,
             soft_error: 0,
             ecn: 0,
+            cb_flags: 0,
         }
     }
 
@@ -467,8 +484,13 @@ impl Tcb {
         t.mss = req.mss - if t.has(Self::TSTAMP_OK) { 12 } else { 0 };
         t.rcv_mss = t.mss.clamp(88, 536);
         if req.num_retrans == 0 {
-            t.rtt
-                .sample(((cx.now.0 / 1000) as u32).wrapping_sub(req.sent_us));
+            t.sample_rtt(((cx.now.0 / 1000) as u32).wrapping_sub(req.sent_us));
+        } else if t.has(Self::TSTAMP_OK)
+            && let Some((_, ecr)) = seg.options.timestamps.filter(|(_, ecr)| *ecr != 0)
+        {
+            // Which of the SYN-ACKs is acknowledged its timestamp says (tcp_synack_rtt_meas, 6.18; docs/linux/sock-ops.md).
+            let now = cx.now.millis32().wrapping_add(t.ts_off);
+            t.sample_rtt(now.wrapping_sub(ecr).max(1).saturating_mul(1000));
         }
         cx.mib.inc(Counter::TcpPassiveOpens);
         t
@@ -524,6 +546,7 @@ impl Tcb {
                 backoff: 0,
                 retries: 0,
                 quick: quick_acks(wnd, rcv_mss),
+                rtt_us: 0,
                 had_data: false,
                 data_at: cx.now,
                 probe: false,

@@ -296,6 +296,18 @@ impl Twin for LinuxTwin {
         check(unsafe { libc::fcntl(fd, command, arg) })
     }
 
+    #[cfg(feature = "bpf")]
+    fn attach_sock_ops(&mut self, object: &[u8]) {
+        let object = hearken_bpf::Object::parse(object).expect("an object for sock_ops");
+        let attached = super::bpf::Attached::new(&object);
+        self.sock_ops = Some(attached.unwrap_or_else(|(what, e)| panic!("{what}: {e}")));
+    }
+
+    #[cfg(feature = "bpf")]
+    fn bpf_lookup(&mut self, map: &str, key: &[u8]) -> Option<Vec<u8>> {
+        self.sock_ops.as_ref()?.lookup(map, key)
+    }
+
     fn epoll_create(&mut self) -> Fd {
         // SAFETY: no memory is passed.
         check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).expect("epoll_create1")

@@ -1,5 +1,7 @@
 //! The host's Linux as a twin: a thread with a network namespace and a descriptor table of its own.
 
+#[cfg(feature = "bpf")]
+mod bpf;
 mod calls;
 mod defaults;
 pub(crate) mod iface;
@@ -28,6 +30,8 @@ pub struct LinuxTwin {
     /// The descriptors that fill the table ([`Twin::leave_descriptors`]).
     fillers: Vec<Fd>,
     pending: BTreeMap<PendingId, Pending>,
+    #[cfg(feature = "bpf")]
+    sock_ops: Option<bpf::Attached>,
 }
 
 /// A thread that sits in a blocking call.
@@ -51,6 +55,8 @@ impl LinuxTwin {
             others: Vec::new(),
             fillers: Vec::new(),
             pending: BTreeMap::new(),
+            #[cfg(feature = "bpf")]
+            sock_ops: None,
         })
     }
 }

@@ -306,6 +306,20 @@ impl Twin for OursTwin {
         }
     }
 
+    #[cfg(feature = "bpf")]
+    fn attach_sock_ops(&mut self, object: &[u8]) {
+        let program = hearken_bpf::SockOpsProgram::load(object).expect("an object for sock_ops");
+        self.sock_ops = Some(program.clone());
+        self.machine
+            .net_mut(self.first)
+            .set_hooks(Some(Box::new(program)));
+    }
+
+    #[cfg(feature = "bpf")]
+    fn bpf_lookup(&mut self, map: &str, key: &[u8]) -> Option<Vec<u8>> {
+        self.sock_ops.as_ref()?.lookup(map, key)
+    }
+
     fn epoll_create(&mut self) -> Fd {
         let file = self.machine.epoll_create(&self.process.cred);
         self.install(file)

@@ -33,6 +33,8 @@ pub struct OursTwin {
     /// What waiting calls returned, until it is taken.
     replies: BTreeMap<Ticket, Result<ProcessReply, Errno>>,
     pending: BTreeMap<PendingId, Pending>,
+    #[cfg(feature = "bpf")]
+    sock_ops: Option<hearken_bpf::SockOpsProgram>,
 }
 
 /// An accept that was started in the background.
@@ -94,6 +96,8 @@ impl OursTwin {
             fillers: Vec::new(),
             replies: BTreeMap::new(),
             pending: BTreeMap::new(),
+            #[cfg(feature = "bpf")]
+            sock_ops: None,
         };
         // Standard input, output and error.
         for _ in 0..3 {

@@ -31,6 +31,7 @@ mod rest;
 mod reuseport;
 mod saved_syn;
 mod segments;
+mod sock_ops;
 mod socket_filter;
 mod sockopt;
 mod stray;
