@@ -198,6 +198,10 @@ pub(crate) struct Run {
     /// Refuse socket calls by the rules of a TOML file
     #[arg(long, value_name = "FILE", help_heading = "Stack")]
     pub(crate) policy: Option<PathBuf>,
+    /// Run the BPF program of an object file (clang -target bpf -O2 -g, SEC("sockops")) at every sock_ops callback
+    #[cfg(feature = "bpf")]
+    #[arg(long, value_name = "FILE.o", help_heading = "Stack")]
+    pub(crate) sock_ops: Option<PathBuf>,
     /// Write every packet of the link to a pcap file; to pcapng, with the reasons of drops, if FILE ends in .pcapng
     #[arg(long, value_name = "FILE", help_heading = "Watching")]
     pub(crate) pcap: Option<PathBuf>,

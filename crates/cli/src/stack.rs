@@ -14,6 +14,8 @@ pub(crate) fn run(run: args::Run) -> u8 {
         sysctls: run.sysctls,
         link: run.link.unwrap_or_default(),
         policy: run.policy,
+        #[cfg(feature = "bpf")]
+        sock_ops: run.sock_ops,
         pcap: run.pcap,
         trace: run.trace,
         stats: run.stats,

@@ -20,6 +20,9 @@ pub struct Options {
     pub pcap: Option<PathBuf>,
     /// Which calls of the program are refused: a file of rules.
     pub policy: Option<PathBuf>,
+    /// A sock_ops program to run at the callbacks: an ELF object.
+    #[cfg(feature = "bpf")]
+    pub sock_ops: Option<PathBuf>,
     /// Print one tree per call to standard error.
     pub trace: bool,
     /// Print the stack's counters and the kernel's own TCP counters of the namespace at exit.

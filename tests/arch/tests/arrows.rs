@@ -23,12 +23,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "drill",
         &[
-            "abi", "wire", "tcp", "inet", "syscall", "device", "sim", "twin",
+            "abi", "wire", "tcp", "inet", "syscall", "device", "sim", "twin", "bpf",
         ],
     ),
     (
         "run",
-        &["abi", "wire", "tcp", "inet", "syscall", "gateway", "device"],
+        &[
+            "abi", "wire", "tcp", "inet", "syscall", "gateway", "device", "bpf",
+        ],
     ),
     (
         "bench",
@@ -39,13 +41,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "abi", "wire", "tcp", "inet", "syscall", "gateway", "device", "sim", "twin", "drill",
-            "run", "bench",
+            "run", "bench", "bpf",
         ],
     ),
 ];
 
 /// Crates that may hold `unsafe`; in `bench` and `fuzz` it is the allocator that counts.
-const UNSAFE: &[&str] = &["device", "run", "twin", "bench", "fuzz"];
+const UNSAFE: &[&str] = &["bpf", "device", "run", "twin", "bench", "fuzz"];
 
 /// Crates that must build without std.
 const NO_STD: &[&str] = &["abi", "wire", "tcp", "inet", "syscall", "gateway"];

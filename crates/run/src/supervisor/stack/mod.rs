@@ -47,8 +47,7 @@ pub(crate) struct Stack {
     pub(crate) machine: Machine,
     pub(crate) gateway: Gateway,
     prog: NetId,
-    /// `--policy`
-    guard: Option<std::sync::Arc<crate::look::Guard>>,
+    standing: crate::look::Standing,
     topology: Topology,
     now: Instant,
     ready: Vec<(FileId, bool, bool)>,

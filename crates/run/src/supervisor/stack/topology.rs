@@ -16,7 +16,7 @@ use hearken_syscall::Machine;
 
 use super::Stack;
 use crate::capture::Capture;
-use crate::look::{Guard, Look};
+use crate::look::{Look, Standing};
 use crate::options::Options;
 use crate::supervisor::host::address;
 use crate::watch::Watch;
@@ -72,9 +72,9 @@ impl Stack {
         };
         let mut config = Config::new(seed);
         config.sysctls = Sysctls::default();
-        let guard = options.policy.as_deref().map(Guard::read).transpose()?;
+        let standing = Standing::read(options)?;
         let look = Look {
-            guard: guard.clone(),
+            standing: standing.clone(),
             watch: None,
         };
         config.hooks = look.hooks();
@@ -114,7 +114,7 @@ impl Stack {
             machine,
             gateway,
             prog,
-            guard,
+            standing,
             topology: Topology { link, eth, pcap },
             now,
             ready: Vec::new(),
@@ -126,7 +126,7 @@ impl Stack {
     /// Lets `watch` be told what it wants, or nobody; the policy stays.
     pub(crate) fn set_watch(&mut self, watch: Option<&Watch>) {
         let look = Look {
-            guard: self.guard.clone(),
+            standing: self.standing.clone(),
             watch: watch.cloned(),
         };
         self.machine.net_mut(self.prog).set_hooks(look.hooks());
