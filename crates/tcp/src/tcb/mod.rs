@@ -623,6 +623,6 @@ mod tests {
             "{}",
             size_of::<Connection<V6>>()
         );
-        assert!(size_of::<Transfer>() <= 416, "{}", size_of::<Transfer>());
+        assert!(size_of::<Transfer>() <= 424, "{}", size_of::<Transfer>());
     }
 }
