@@ -9,7 +9,7 @@ use crate::error::BindError;
 use crate::hash::bind::Holder;
 use crate::net::Net;
 use crate::shared::Shared;
-use crate::socket::{Phase, Socket, SsState};
+use crate::socket::{Phase, Socket};
 
 /// bind(2): the checks in Linux's order (docs/linux 15, 30, 105 to 108).
 pub(crate) fn bind(
@@ -39,9 +39,7 @@ pub(crate) fn bind(
     let port = addr.port();
     let private =
         port != 0 && port < sh.sysctls.ip_unprivileged_port_start && !cred.net_bind_service;
-    let fresh = matches!(s.phase, Phase::Idle | Phase::Udp(_))
-        && s.ss == SsState::Unconnected
-        && s.bind == NONE;
+    let fresh = matches!(s.phase, Phase::Idle | Phase::Udp(_)) && s.bind == NONE;
     // IPv4 asks about the address first, IPv6 last (`__inet_bind`, `__inet6_bind`; docs/linux 15).
     let v4 = s.domain == Domain::Inet;
     if v4 && !ours {

@@ -1,7 +1,7 @@
 //! The ways out: shutdown(2), close(2), connect(AF_UNSPEC), abort.
 
 use hearken_abi::{Counter, TcpState};
-use hearken_tcp::tcb::{NONE, Output};
+use hearken_tcp::tcb::{NONE, Output, SoError};
 use hearken_tcp::{Effects, Instant, Tcb, V4, V6};
 use hearken_wire::tcp;
 
@@ -13,7 +13,7 @@ use crate::hash::established::Half;
 use crate::listen::listen_stop;
 use crate::net::Net;
 use crate::shared::Shared;
-use crate::socket::{Phase, SsState, unspecified};
+use crate::socket::{Phase, Socket, SsState, unspecified};
 use crate::tcp_input::{after, leave, touch};
 use crate::tcp_output::{self, Ends};
 use crate::udp;
@@ -29,7 +29,15 @@ pub(crate) fn shutdown(
         return Err(ShutdownError::NotConnected);
     };
     match s.phase {
-        Phase::Idle => return Err(ShutdownError::NotConnected),
+        Phase::Idle => {
+            // It fails, and is remembered all the same (inet_shutdown, 6.18).
+            s.shut |= match how {
+                Shutdown::Read => Socket::SHUT_RCV,
+                Shutdown::Write => Socket::SHUT_SND,
+                Shutdown::Both => Socket::SHUT_RCV | Socket::SHUT_SND,
+            };
+            return Err(ShutdownError::NotConnected);
+        }
         Phase::Udp(u) => {
             let connected = net.sh.udp.socks.get(u).is_some_and(|x| x.peer.is_some());
             return if connected {
@@ -86,15 +94,20 @@ impl WithConn for ShutConn {
     }
 }
 
-/// Ends a connection at once; a reset tells the peer, where it has something to hear.
+/// Ends a connection at once; a reset tells the peer, where it has something to hear. What is left for SO_ERROR:
+/// ECONNRESET, or the error that nobody took (`tcp_disconnect`, 6.18).
 struct AbortConn {
     now: Instant,
 }
 impl WithConn for AbortConn {
-    type Out = ();
-    fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) {
-        let Some(c) = half.conns.get_mut(conn) else {
-            return;
+    type Out = Option<SoError>;
+    fn run<F: Side>(self, half: &mut Half<F>, sh: &mut Shared, conn: u32) -> Option<SoError> {
+        let c = half.conns.get_mut(conn)?;
+        let lives = c.tcb.tells_reset() || c.tcb.state == TcpState::SynSent;
+        let left = if lives {
+            Some(SoError::Reset)
+        } else {
+            c.tcb.error()
         };
         let out = c
             .tcb
@@ -107,6 +120,7 @@ impl WithConn for AbortConn {
         if fx.has(Effects::CLOSED) {
             leave(half, sh, conn);
         }
+        left
     }
 }
 
@@ -168,12 +182,15 @@ pub(crate) fn disconnect(net: &mut Net, now: Instant, slot: u32) {
         Phase::Udp(u) => udp::disconnect(&mut net.sh, slot, u),
         Phase::Listener(_) => listen_stop(net, now, slot),
         Phase::V4(_) | Phase::V6(_) => {
-            net.with_conn(slot, AbortConn { now });
+            let left = net.with_conn(slot, AbortConn { now }).flatten();
             net.detach(slot);
+            if let Some(s) = net.sh.sockets.get_mut(slot) {
+                s.error = left;
+            }
         }
     }
     if let Some(s) = net.sh.sockets.get_mut(slot) {
-        s.ss = SsState::Unconnected;
+        (s.ss, s.shut) = (SsState::Unconnected, 0);
     }
     net.sh.mark(slot);
 }
@@ -245,6 +262,26 @@ impl Net {
         self.reset_and_free(now, slot);
     }
 
+    /// For bind(2): a connection in CLOSE whose port the program did not choose has given it back, and the socket may
+    /// be bound anew; what connect() and poll() know of it stays (`inet_put_port`, 6.18).
+    pub(crate) fn part_for_bind(&mut self, slot: u32) {
+        let Some(s) = self.sh.sockets.get(slot) else {
+            return;
+        };
+        let (ss, locked) = (s.ss, s.conf.as_ref().is_some_and(|c| c.port_locked));
+        let ended = matches!(s.phase, Phase::V4(_) | Phase::V6(_))
+            && self.state_of(slot) == TcpState::Close;
+        if !ended || locked {
+            return;
+        }
+        let error = self.with_tcb(slot, |t| t.error()).flatten();
+        self.detach(slot);
+        if let Some(s) = self.sh.sockets.get_mut(slot) {
+            (s.ss, s.error) = (ss, error);
+            s.shut = Socket::SHUT_RCV | Socket::SHUT_SND;
+        }
+    }
+
     /// Parts a socket from its connection in CLOSE: it is idle again. An address and a port that the program chose
     /// stay its own, the rest is forgotten.
     pub(crate) fn detach(&mut self, slot: u32) {
@@ -278,7 +315,7 @@ impl Net {
         if conf.port_locked {
             s.bind = sh.binds.change(bind, |h| h.addr = ip);
         } else {
-            conf.local.set_port(0);
+            // getsockname goes on to show the port (docs/linux 35).
             sh.binds.release(bind);
         }
     }

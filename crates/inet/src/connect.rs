@@ -78,8 +78,12 @@ fn progress(net: &mut Net, slot: u32) -> Result<Connect, ConnectError> {
         return Err(ConnectError::Already);
     }
     if state == TcpState::Close {
-        let error = net.with_tcb(slot, |t| t.take_error()).flatten();
+        let kept = net.sh.sockets.get_mut(slot).and_then(|s| s.error.take());
+        let error = net.with_tcb(slot, |t| t.take_error()).flatten().or(kept);
         net.detach(slot);
+        if let Some(s) = net.sh.sockets.get_mut(slot) {
+            (s.ss, s.shut) = (SsState::Unconnected, 0);
+        }
         return Err(error.map_or(ConnectError::Aborted, ConnectError::Failed));
     }
     if let Some(s) = net.sh.sockets.get_mut(slot) {
@@ -212,7 +216,12 @@ fn open<F: Side>(
     (tcb.owner, tcb.bind) = (slot, bind);
     tcb.set_mapped(!F::V6 && domain == Domain::Inet6);
     if let Some(s) = sh.sockets.get_mut(slot) {
-        (s.bind, s.ss) = (NONE, SsState::Connecting);
+        (s.bind, s.ss, s.error) = (NONE, SsState::Connecting, None);
+        tcb.inherit_shutdown(
+            s.shut & Socket::SHUT_RCV != 0,
+            s.shut & Socket::SHUT_SND != 0,
+        );
+        s.shut = 0;
         tcb.set_nodelay(s.has(Socket::NO_DELAY));
         tcb.set_cork(s.has(Socket::CORK));
         tcb.cb_flags = s.cb_flags;

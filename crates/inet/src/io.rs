@@ -1,7 +1,7 @@
 //! Bytes in and out of a socket, and its readiness (Linux `tcp_recvmsg`, `tcp_sendmsg`, `tcp_poll`).
 
 use hearken_abi::TcpState;
-use hearken_tcp::tcb::{Ctx, SendRoom, Tcb};
+use hearken_tcp::tcb::{Ctx, SendRoom, SoError, Tcb};
 use hearken_tcp::{Effects, Instant};
 
 use crate::close::WithConn;
@@ -11,7 +11,7 @@ use crate::family::Side;
 use crate::hash::established::Half;
 use crate::net::Net;
 use crate::shared::Shared;
-use crate::socket::Phase;
+use crate::socket::{Phase, Socket};
 use crate::tcp_input::after;
 
 /// Runs `f` on the connection, then carries out what it meant.
@@ -47,6 +47,12 @@ impl Net {
         slot: u32,
         f: impl FnOnce(&[&[u8]]) -> (usize, R),
     ) -> Result<R, RecvError> {
+        if let Some(s) = self.sh.sockets.get(slot)
+            && (s.phase, s.error) == (Phase::Idle, None)
+            && s.shut & Socket::SHUT_RCV != 0
+        {
+            return Ok(f(&[]).1);
+        }
         self.step(now, slot, |t, cx| {
             if t.readable() > 0 {
                 return Ok(t.recv_with(cx, f));
@@ -59,7 +65,11 @@ impl Net {
             }
             Err(RecvError::WouldBlock)
         })
-        .unwrap_or(Err(RecvError::NotConnected))
+        .unwrap_or_else(|| {
+            Err(self
+                .idle_error(slot)
+                .map_or(RecvError::NotConnected, RecvError::Failed))
+        })
     }
 
     pub(crate) fn send<R>(
@@ -81,7 +91,16 @@ impl Net {
                 SendRoom::Room(n) => Ok(t.send_with(cx, n.min(most), f).1),
             }
         })
-        .unwrap_or(Err(SendError::Pipe))
+        .unwrap_or_else(|| {
+            Err(self
+                .idle_error(slot)
+                .map_or(SendError::Pipe, SendError::Failed))
+        })
+    }
+
+    /// Takes the error that a socket without a connection has.
+    pub(crate) fn idle_error(&mut self, slot: u32) -> Option<SoError> {
+        self.sh.sockets.get_mut(slot)?.error.take()
     }
 
     /// poll(2)'s view (docs/linux 123).
@@ -90,7 +109,16 @@ impl Net {
             return Ready::NONE;
         };
         let t = match s.phase {
-            Phase::Idle => return Ready::WRITE | Ready::HUP,
+            Phase::Idle => {
+                let mut r = Ready::WRITE | Ready::HUP;
+                if s.shut & Socket::SHUT_RCV != 0 {
+                    r |= Ready::READ | Ready::RDHUP;
+                }
+                if s.error.is_some() {
+                    r |= Ready::ERR;
+                }
+                return r;
+            }
             Phase::Udp(u) => {
                 let mut r = Ready::NONE;
                 if let Some(x) = self.sh.udp.socks.get(u) {

@@ -353,7 +353,10 @@ impl Net {
     pub fn bind(&mut self, s: SocketId, addr: SocketAddr, cred: &Cred) -> Result<(), BindError> {
         match self.sh.socket(s).ok_or(BindError::NotFresh)?.phase {
             Phase::Udp(u) => udp::bind(&mut self.sh, s.slot, u, addr, cred),
-            _ => bind::bind(&mut self.sh, s.slot, addr, cred),
+            _ => {
+                self.part_for_bind(s.slot);
+                bind::bind(&mut self.sh, s.slot, addr, cred)
+            }
         }
     }
     /// listen(2) below the system call: `backlog` has been clamped to somaxconn and the security hook has spoken. An
@@ -544,7 +547,8 @@ impl Net {
         if let Phase::Udp(u) = self.sh.socket(s)?.phase {
             return self.sh.udp.socks.get_mut(u)?.error.take();
         }
-        self.with_tcb(s.slot, |t| t.take_any_error()).flatten()
+        let of_connection = self.with_tcb(s.slot, |t| t.take_any_error()).flatten();
+        of_connection.or_else(|| self.idle_error(s.slot))
     }
     /// SIOCINQ: bytes to read.
     pub fn readable(&self, s: SocketId) -> usize {

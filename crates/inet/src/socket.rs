@@ -6,7 +6,7 @@ use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use hearken_abi::Domain;
-use hearken_tcp::tcb::{Knobs, NONE};
+use hearken_tcp::tcb::{Knobs, NONE, SoError};
 
 use crate::api::IfaceId;
 use crate::cbpf::Program;
@@ -162,9 +162,18 @@ pub(crate) struct Socket {
     pub(crate) cb_flags: u8,
     pub(crate) domain: Domain,
     pub(crate) ss: SsState,
+    /// While there is no connection: the error that the last one left (Linux `sk_err`).
+    pub(crate) error: Option<SoError>,
+    /// While there is no connection: shutdown(2) was called all the same (Linux `sk_shutdown`), `SHUT_*` bits.
+    pub(crate) shut: u8,
 }
 
 impl Socket {
+    /// `shut`: reading is over.
+    pub(crate) const SHUT_RCV: u8 = 1;
+    /// `shut`: writing is.
+    pub(crate) const SHUT_SND: u8 = 2;
+
     pub(crate) const REUSE_ADDR: u8 = 1;
     pub(crate) const REUSE_PORT: u8 = 2;
     pub(crate) const V6ONLY: u8 = 4;
@@ -186,6 +195,8 @@ impl Socket {
             cb_flags: 0,
             domain,
             ss: SsState::Unconnected,
+            error: None,
+            shut: 0,
         }
     }
 

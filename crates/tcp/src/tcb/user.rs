@@ -193,6 +193,13 @@ impl Tcb {
         self.flags |= Self::RCV_SHUT;
     }
 
+    /// What shutdown(2) said before there was a connection: it holds for this one (`sk_shutdown`, 6.18). No FIN follows
+    /// from it.
+    pub fn inherit_shutdown(&mut self, rcv: bool, snd: bool) {
+        self.set(Self::RCV_SHUT, rcv);
+        self.set(Self::SND_SHUT, snd);
+    }
+
     /// The last descriptor is gone. `reset` in the answer: a RST must leave (then the state is CLOSE).
     pub fn close(&mut self, cx: &mut Ctx<'_>, linger_zero: bool) -> (bool, Effects) {
         self.owner = NONE;

@@ -87,10 +87,9 @@ const GAPS: &[Gap] = &[
         ],
     },
     Gap {
-        label: "connect(AF_UNSPEC) leaves no error",
+        label: "connect(AF_UNSPEC) leaves its error to SO_ERROR only",
         lines: &[
             "poll, disconnected",
-            "so_error, disconnected",
             "read, disconnected",
             "peek, disconnected",
             "write, disconnected",
@@ -129,22 +128,10 @@ const GAPS: &[Gap] = &[
         lines: &["shutdown, connecting *"],
     },
     Gap {
-        label: "port of a socket whose connection has ended",
-        lines: &[
-            "names, refused blocking",
-            "names, disconnected",
-            "bind, both ended",
-            "bind, reset*",
-            "bind, refused",
-            "bind, refused and asked",
-        ],
-    },
-    Gap {
-        label: "IPV6_UNICAST_HOPS of 0, IPV6_ADDRFORM, SO_LOCK_FILTER, TCP_MAXSEG of a connection",
+        label: "IPV6_UNICAST_HOPS of 0, IPV6_ADDRFORM, TCP_MAXSEG of a connection",
         lines: &[
             "put, IPV6_UNICAST_HOPS",
             "get, IPV6_ADDRFORM six",
-            "put, SO_LOCK_FILTER",
             "get, TCP_MAXSEG connected",
         ],
     },
