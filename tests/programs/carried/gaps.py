@@ -993,24 +993,26 @@ def never_interrupted():
 
 @probe
 def restarted():
-    """bind and connect in a rain of signals whose handler is with SA_RESTART: each happens once."""
+    """bind and connect in a rain of signals whose handler is with SA_RESTART: each happens once, but for the rare answer that a
+    signal overtakes (docs/run-differences.md)."""
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.siginterrupt(signal.SIGALRM, False)
     signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
     l = listener()
-    answers = set()
+    answers = []
     end = time.monotonic() + 1
     while time.monotonic() < end:
         s = socket.socket()
-        answers.add(("bind", try_(s.bind, ("127.0.0.1", 0))))
-        answers.add(("connect", try_(s.connect, l.getsockname())))
+        answers.append(("bind", try_(s.bind, ("127.0.0.1", 0))))
+        answers.append(("connect", try_(s.connect, l.getsockname())))
         s.setsockopt(SOL, socket.SO_LINGER, struct.pack("ii", 1, 0))
         s.close()
         l.accept()
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(60)
-    yield "answers", sorted(answers)
+    twice = [a for a in answers if a[1] is not None]
+    yield "answers", "once" if len(twice) * 100 < len(answers) else sorted(map(str, set(twice)))
 
 
 @probe
