@@ -54,11 +54,11 @@ fn run_passes_signals_on() {
         &[
             "sh",
             "-c",
-            "trap 'exit 9' INT; echo ready; while :; do sleep 0.1; done",
+            "trap 'exit 9' USR1; echo ready; while :; do sleep 0.1; done",
         ],
     );
     run.expect("ready");
-    run.signal(Signal::INT);
+    run.signal(Signal::USR1);
     assert_eq!(run.end().code(), Some(9));
 }
 
