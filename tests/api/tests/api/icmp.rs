@@ -5,8 +5,19 @@ use hearken_twin::{Ip, Peer, Twin};
 cases! {
     icmp_v4_removes_a_request_for_some_codes,
     icmp_v6_removes_a_request_for_other_codes,
-    icmp_v4_with_wrong_sequence_number_is_counted,
-    icmp_v4_about_a_listener_without_request_is_an_error,
+}
+
+family_cases! {
+    icmp_with_wrong_sequence_number_is_counted,
+    icmp_about_a_listener_without_request_is_an_error,
+}
+
+/// A code that removes a request (host unreachable; port unreachable).
+fn removing(ip: Ip) -> (u8, u8) {
+    match ip {
+        Ip::V4 => (3, 1),
+        Ip::V6 => (1, 4),
+    }
 }
 
 /// What each (type, code) does to a half-open connection: gone (ListenDrops) or kept. The program never hears of it.
@@ -80,25 +91,33 @@ fn icmp_v6_removes_a_request_for_other_codes(t: &mut dyn Twin) {
 }
 
 /// Statement 64.
-fn icmp_v4_with_wrong_sequence_number_is_counted(t: &mut dyn Twin) {
-    t.listener(Ip::V4, 80, 5);
-    let mut peer = Peer::new(Ip::V4, 4000, 80);
+fn icmp_with_wrong_sequence_number_is_counted(t: &mut dyn Twin, ip: Ip) {
+    t.listener(ip, 80, 5);
+    let mut peer = Peer::new(ip, 4000, 80);
     let syn_ack = peer.half_open(t);
-    let before = t.counters();
-    peer.icmp(t, 3, 1, 0, syn_ack.seq.wrapping_add(100));
-    t.expect_nothing();
-    t.expect_tcp_counters(&before, &[("TcpExtOutOfWindowIcmps", 1)]);
-    assert_eq!(t.half_open(), 1);
+    let (kind, code) = removing(ip);
+    for away in [100, 1, u32::MAX] {
+        let before = t.counters();
+        peer.icmp(t, kind, code, 0, syn_ack.seq.wrapping_add(away));
+        t.expect_nothing();
+        t.expect_tcp_counters(&before, &[("TcpExtOutOfWindowIcmps", 1)]);
+        assert_eq!(t.half_open(), 1, "{away}");
+    }
 }
 
 /// Statement 65.
-fn icmp_v4_about_a_listener_without_request_is_an_error(t: &mut dyn Twin) {
-    let fd = t.listener(Ip::V4, 80, 5);
-    let peer = Peer::new(Ip::V4, 4000, 80);
+fn icmp_about_a_listener_without_request_is_an_error(t: &mut dyn Twin, ip: Ip) {
+    let fd = t.listener(ip, 80, 5);
+    let peer = Peer::new(ip, 4000, 80);
     let before = t.counters();
-    peer.icmp(t, 3, 3, 0, 123);
+    let (kind, code) = removing(ip);
+    peer.icmp(t, kind, code, 0, 123);
     t.expect_nothing();
     t.expect_tcp_counters(&before, &[]);
-    t.expect_counters(&before, &[("IcmpInErrors", 1)]);
+    let counter = match ip {
+        Ip::V4 => "IcmpInErrors",
+        Ip::V6 => "Icmp6InErrors",
+    };
+    t.expect_counters(&before, &[(counter, 1)]);
     assert_eq!(t.so_error(fd), 0);
 }
