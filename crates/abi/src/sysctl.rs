@@ -352,6 +352,13 @@ pub const SPECS: &[Spec] = &[
         default: Value::Int(0),
         doc: "Allow bind(2) to IPv6 addresses that are not ours.",
     },
+    Spec {
+        name: "net.mptcp.enabled",
+        min: 0,
+        max: 1,
+        default: Value::Int(1),
+        doc: "IPPROTO_MPTCP sockets may be made. Their connections are plain TCP.",
+    },
 ];
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) zerocopy: bool,
     pub(crate) rcv_mark: bool,
     pub(crate) txrehash: bool,
+    /// IPPROTO_MPTCP was asked for.
+    pub(crate) mptcp: bool,
     pub(crate) buf_lock: i32,
     pub(crate) priority: i32,
     pub(crate) mark: i32,
@@ -111,6 +113,7 @@ impl Default for Options {
             zerocopy: false,
             rcv_mark: false,
             txrehash: true,
+            mptcp: false,
             buf_lock: 0,
             priority: 0,
             mark: 0,
@@ -173,6 +176,7 @@ impl Options {
             priority: 0,
             defer_accept: 0,
             quick_ack: true,
+            mptcp: false,
             fastopen_key: Vec::new(),
             // Taken anew when the child is accepted.
             congestion_default: Congestion::default(),

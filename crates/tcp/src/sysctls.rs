@@ -206,6 +206,7 @@ sysctls! {
     ip_default_ttl: u8 = "net.ipv4.ip_default_ttl", 0;
     ip6_nonlocal_bind: u8 = "net.ipv6.ip_nonlocal_bind", 0;
     bindv6only: u8 = "net.ipv6.bindv6only", 0;
+    mptcp_enabled: u8 = "net.mptcp.enabled", 0;
 }
 
 const RANGE: &str = "net.ipv4.ip_local_port_range";

@@ -14,7 +14,8 @@ use hearken_inet::{Congestion, Cred, Instant, Ready};
 /// What the arguments ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wanted {
-    Tcp(Domain),
+    /// Asked for as MPTCP, or as TCP.
+    Tcp(Domain, bool),
     Other {
         domain: Domain,
         kind: i32,
@@ -47,9 +48,8 @@ fn wanted(cred: &Cred, domain: i32, ty: i32, protocol: i32) -> Result<Wanted, Er
         Domain::Inet6 => IPPROTO_ICMPV6,
     };
     match (kind, protocol) {
-        (SOCK_STREAM, 0 | IPPROTO_TCP) => Ok(Wanted::Tcp(domain)),
-        // Linux has MPTCP; we do not, and Go and others then fall back to TCP.
-        (SOCK_STREAM, IPPROTO_MPTCP) => Err(Errno::EPROTONOSUPPORT),
+        (SOCK_STREAM, 0 | IPPROTO_TCP) => Ok(Wanted::Tcp(domain, false)),
+        (SOCK_STREAM, IPPROTO_MPTCP) => Ok(Wanted::Tcp(domain, true)),
         (SOCK_DGRAM, 0 | IPPROTO_UDP) => Ok(Wanted::Other {
             domain,
             kind,
@@ -85,7 +85,8 @@ impl Machine {
     /// socket(2). `SOCK_NONBLOCK` in `ty` is obeyed; `SOCK_CLOEXEC` is for the descriptor table.
     ///
     /// # Errors
-    /// Linux's: `EINVAL`, `EAFNOSUPPORT`, `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`, `EPERM`, `EACCES`.
+    /// Linux's: `EINVAL`, `EAFNOSUPPORT`, `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`, `EPERM`, `EACCES`; `ENOPROTOOPT` for MPTCP
+    /// that net.mptcp.enabled has switched off.
     pub fn socket(
         &mut self,
         _now: Instant,
@@ -96,11 +97,16 @@ impl Machine {
         protocol: i32,
     ) -> Result<FileId, Errno> {
         let file = match wanted(cred, domain, ty, protocol)? {
-            Wanted::Tcp(domain) => {
+            Wanted::Tcp(domain, mptcp) => {
+                let enabled = self.net(net).sysctl_get("net.mptcp.enabled");
+                if mptcp && enabled.is_ok_and(|v| v == "0") {
+                    return Err(Errno::ENOPROTOOPT);
+                }
                 let socket = self.net_mut(net).socket(domain);
                 // Resolved when the socket is made (docs/linux 126).
                 let txrehash = self.net(net).sysctl_get("net.core.txrehash");
                 let options = Options {
+                    mptcp,
                     txrehash: txrehash.is_ok_and(|v| v == "1"),
                     congestion_default: self.congestion_default(net),
                     ..Options::new(domain)
@@ -176,7 +182,6 @@ mod tests {
             (2, 4, 0, E::ESOCKTNOSUPPORT),
             (2, 6, 0, E::ESOCKTNOSUPPORT),
             (2, 1, 17, E::EPROTONOSUPPORT),
-            (2, 1, 262, E::EPROTONOSUPPORT),
             (2, 2, 6, E::EPROTONOSUPPORT),
             (2, 2, 58, E::EPROTONOSUPPORT),
             (2, 2, 1, E::EACCES),
@@ -198,7 +203,10 @@ mod tests {
         for (domain, want) in [(2, Domain::Inet), (10, Domain::Inet6)] {
             for ty in [1, 0x801, 0x80001, 0x80801] {
                 for protocol in [0, 6] {
-                    assert_eq!(wanted(&USER, domain, ty, protocol), Ok(Wanted::Tcp(want)));
+                    assert_eq!(
+                        wanted(&USER, domain, ty, protocol),
+                        Ok(Wanted::Tcp(want, false))
+                    );
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! getsockopt(2) and setsockopt(2): which level, and how lengths are judged. Measured option by option on 6.18.44; the
 //! page is docs/linux/sockopt.md.
 
-use super::{sockopt_ip, sockopt_ipv6, sockopt_socket, sockopt_tcp};
+use super::{mptcp, sockopt_ip, sockopt_ipv6, sockopt_socket, sockopt_tcp};
 use crate::file::{FileId, Kind};
 use crate::machine::Machine;
 use crate::options::Options;
@@ -62,6 +62,9 @@ impl Machine {
     ) -> Result<Vec<u8>, Errno> {
         self.socket_of(file)?;
         let (tcp, domain) = self.levels(file)?;
+        if mptcp::is_mptcp(self, file) {
+            mptcp::may_get(level, name)?;
+        }
         match level {
             SOL_SOCKET => sockopt_socket::get(self, file, name, room(cap)?),
             SOL_TCP if tcp => sockopt_tcp::get(self, now, file, name, room(cap)?),
@@ -92,6 +95,9 @@ impl Machine {
     ) -> Result<(), Errno> {
         self.socket_of(file)?;
         let (tcp, domain) = self.levels(file)?;
+        if mptcp::is_mptcp(self, file) {
+            mptcp::may_set(level, name)?;
+        }
         match level {
             SOL_SOCKET => sockopt_socket::set(self, now, file, name, value),
             SOL_TCP if tcp => sockopt_tcp::set(self, now, file, name, value),

@@ -454,7 +454,14 @@ pub(crate) fn get(m: &mut Machine, file: FileId, name: i32, cap: usize) -> Resul
 
 fn identity(m: &Machine, file: FileId) -> Result<(i32, i32, i32), Errno> {
     match &m.open(file)?.kind {
-        Kind::Tcp(t) => Ok((t.domain.af(), SOCK_STREAM, IPPROTO_TCP)),
+        Kind::Tcp(t) => {
+            let protocol = if t.options.mptcp {
+                IPPROTO_MPTCP
+            } else {
+                IPPROTO_TCP
+            };
+            Ok((t.domain.af(), SOCK_STREAM, protocol))
+        }
         Kind::Other(o) => Ok((o.domain.af(), o.kind, o.protocol)),
         Kind::Epoll(_) | Kind::NotSocket | Kind::Path => Err(Errno::ENOTSOCK),
     }

@@ -1,6 +1,7 @@
 //! SOL_TCP: `do_tcp_setsockopt` and `do_tcp_getsockopt` (6.18).
 
 use super::fast_open::TFO_CLIENT_ENABLE;
+use super::mptcp::is_mptcp;
 use super::sockopt::{cut, flag, int, int_answer, int_in};
 use super::sockopt_socket::{kept, options, options_mut, push, tcp};
 use crate::errno::ToErrno;
@@ -280,7 +281,8 @@ pub(crate) fn get(
         // reno and cubic have nothing to tell.
         TCP_CC_INFO => return Ok(Vec::new()),
         TCP_THIN_LINEAR_TIMEOUTS => i32::from(o.thin_linear),
-        TCP_THIN_DUPACK | TCP_REPAIR | TCP_IS_MPTCP => 0,
+        TCP_THIN_DUPACK | TCP_REPAIR => 0,
+        TCP_IS_MPTCP => i32::from(is_mptcp(m, file)),
         TCP_USER_TIMEOUT => o.user_timeout,
         TCP_FASTOPEN => i32::try_from(k.fast_open_qlen).unwrap_or(i32::MAX),
         TCP_TIMESTAMP => now.millis32().cast_signed(),

@@ -24,6 +24,7 @@ mod icmp;
 mod leave_listen;
 mod limits;
 mod listen_errno;
+mod mptcp;
 mod option_list;
 mod ports;
 mod readiness;
