@@ -67,6 +67,14 @@ impl<T> Arena<T> {
         self.items.get_mut(slot as usize).filter(|_| same)
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let live = self.generations.iter().map(|g| g & 1 == 1);
+        self.items
+            .iter_mut()
+            .zip(live)
+            .filter_map(|(t, live)| live.then_some(t))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.items
             .iter()

@@ -24,6 +24,7 @@ mod io;
 mod ip;
 mod link;
 mod listen;
+pub mod log;
 mod metrics;
 mod net;
 mod options;
@@ -49,5 +50,6 @@ pub use hooks::{
     SockView, StateChange, Step,
 };
 pub use listen::FastOpenKeys;
+pub use log::Message;
 pub use net::Net;
 pub use socket::Attached;

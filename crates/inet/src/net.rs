@@ -216,6 +216,10 @@ impl Net {
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.sh.timers.next()
     }
+    /// Takes the oldest line of the log, of which a bounded number is kept.
+    pub fn poll_log(&mut self) -> Option<Message> {
+        self.sh.log.pop_front()
+    }
     /// Takes events, oldest first; returns how many were written to `out`. A socket stands in the list at most once,
     /// and only what holds at the time of this call is told.
     pub fn poll_events(&mut self, out: &mut [Event]) -> usize {
@@ -364,7 +368,11 @@ impl Net {
     /// Linux `inet_listen`, `inet_csk_listen_start`.
     pub fn listen(&mut self, _now: Instant, s: SocketId, backlog: u32) -> Result<(), ListenError> {
         self.sh.socket(s).ok_or(ListenError::NotUnconnected)?;
-        listen::inet_listen(&mut self.sh, s.slot, backlog)
+        listen::inet_listen(&mut self.sh, s.slot, backlog)?;
+        if !self.sh.departed.is_empty() {
+            listen::take_back(self, s.slot);
+        }
+        Ok(())
     }
     /// A listener for every address and port that no other socket has, on interfaces of [`Net::set_any_local`]. Each SYN
     /// is held until [`Net::resolve_syn`]; at most `backlog` + 1 wait at once. A second one of the same domain takes the

@@ -20,6 +20,7 @@ use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
 use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns, SynTos};
+use crate::log::Message;
 use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) lo: VecDeque<Vec<u8>>,
     pub(crate) saved_syns: SavedSyns,
     pub(crate) syn_tos: SynTos,
+    /// At most [`LOG`] lines, the oldest first.
+    pub(crate) log: VecDeque<Message>,
     /// The Fast Open keys, once there is one.
     pub(crate) fastopen_keys: Option<FastOpenKeys>,
     /// Some socket has, or had, a least TTL: nobody looks before.
@@ -62,7 +65,18 @@ pub(crate) struct Shared {
     mask: HookMask,
 }
 
+/// Lines of the log that are kept for whoever reads it.
+const LOG: usize = 256;
+
 impl Shared {
+    /// Writes a line into the log.
+    pub(crate) fn say(&mut self, line: Message) {
+        if self.log.len() == LOG {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+    }
+
     pub(crate) fn new(
         seed: &[u8; 32],
         sysctls: Sysctls,
@@ -92,6 +106,7 @@ impl Shared {
             syns: VecDeque::new(),
             lo: VecDeque::new(),
             saved_syns: SavedSyns::default(),
+            log: VecDeque::new(),
             syn_tos: SynTos::default(),
             fastopen_keys: None,
             min_ttl: false,

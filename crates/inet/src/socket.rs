@@ -79,6 +79,8 @@ pub(crate) struct Conf {
     /// TCP_FASTOPEN_KEY; `None` uses the namespace's.
     pub(crate) fast_open_keys: Option<FastOpenKeys>,
     pub(crate) fast_open_no_cookie: bool,
+    /// A SYN flood was told of.
+    pub(crate) flooded: bool,
 }
 
 /// What the layer above keeps of a socket: inet hands it to children, as it was when they were made.
@@ -112,6 +114,7 @@ impl Conf {
             own_group: None,
             fast_open_keys: None,
             fast_open_no_cookie: false,
+            flooded: false,
         }
     }
 

@@ -38,6 +38,28 @@ def t_flood():
             print(fam.name, "cookies", cookies, [x.split("] ")[-1] for x in sh("dmesg | tail -20").splitlines() if "flooding" in x and ":%d." % port in x][-1:])
 
 
+def floods(port, since):
+    return [x.split("] ")[-1] for x in sh("dmesg").splitlines() if "flooding" in x and ":%d." % port in x][since:]
+
+
+def t_flood_again():
+    """A dual listener with IPv4 clients; an address; then a second flood: as it is, after a relisten, after shutdown and listen."""
+    sysw("ipv4/tcp_syncookies", 1)
+    t = Tun("tunf", "192.0.2.1/24", "2001:db8::1/64")
+    for port, addr, fam, v6 in ((7003, "::", AF_INET6, False), (7004, "192.0.2.1", AF_INET, False), (7005, "2001:db8::1", AF_INET6, True)):
+        L = lsock(port, 1, addr, fam)
+        before = len(floods(port, 0))
+        for turn, (what, do) in enumerate((("first", lambda: 0), ("again", lambda: 0), ("relisten", lambda: L.listen(0)), ("shutdown and listen", lambda: (L.shutdown(SHUT_RDWR), L.listen(1))))):
+            do()
+            for sp in range(5):
+                t.send(5000 + 10 * turn + sp, port, S, 1, v6=v6)
+            full = [x for x in open("/proc/net/netstat").read().split("\n") if x.startswith("TcpExt")]
+            full = dict(zip(*(x.split() for x in full)))["TCPReqQFullDoCookies"]
+            said = floods(port, before)
+            before += len(said)
+            print(fam.name, addr, what, "cookies so far", full, said)
+
+
 def t_mptcp():
     try:
         L = socket(AF_INET, SOCK_STREAM, 262)

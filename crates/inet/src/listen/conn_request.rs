@@ -18,6 +18,7 @@ use crate::family::Side;
 use crate::hash::established::{Entry, Half};
 use crate::hooks::{HookMask, Retransmit, SockOp, StateChange, Step};
 use crate::ip::icmp;
+use crate::log::Message;
 use crate::shared::Shared;
 use crate::socket::{Conf, Socket, shown};
 use crate::tcp_input::{Packet, tuple_ends};
@@ -69,6 +70,25 @@ pub(crate) fn shape(sh: &Shared, socket: u32) -> Shape {
     })
 }
 
+/// Once for each socket, and not where cookies are always sent (docs/linux 88).
+fn warn_of_flood<F: Side>(sh: &mut Shared, l: u32, cookies: bool) {
+    let Some(listener) = sh.listeners.get(l) else {
+        return;
+    };
+    let (local, socket) = (listener.local, listener.socket);
+    let conf = sh.sockets.get_mut(socket).map(Socket::conf);
+    if sh.sysctls.tcp_syncookies != 2
+        && let Some(conf) = conf.filter(|c| !c.flooded)
+    {
+        conf.flooded = true;
+        sh.say(Message::SynFlood {
+            v6: F::V6,
+            local,
+            cookies,
+        });
+    }
+}
+
 /// Takes a SYN for listener `l`. `isn`: it ended a TIME_WAIT, whose successor must begin there; then the SYN queue may
 /// be full (docs/linux 53, 76).
 pub(crate) fn conn_request<F: Side>(
@@ -118,8 +138,10 @@ pub(crate) fn conn_request<F: Side>(
     let cookie = isn.is_none() && !held && (cookies == 2 || requests_full && cookies != 0);
     if cookie {
         sh.mib.inc(Counter::TcpReqQFullDoCookies);
+        warn_of_flood::<F>(sh, l, true);
     } else if requests_full && isn.is_none() {
         sh.mib.inc(Counter::TcpReqQFullDrop);
+        warn_of_flood::<F>(sh, l, false);
         return sh.drop_at_listener(DropReason::TcpListenOverflow);
     }
     if accepts_full {

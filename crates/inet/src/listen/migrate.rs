@@ -1,6 +1,8 @@
 //! When a member of a SO_REUSEPORT group stops listening and `net.ipv4.tcp_migrate_req` is set, the others take over its
-//! connections (Linux `inet_reqsk_clone`, `reuseport_migrate_sock`, 6.18; docs/linux/reuseport-migration.md).
+//! connections (Linux `inet_reqsk_clone`, `reuseport_migrate_sock`, 6.18; docs/linux/reuseport-migration.md). A socket
+//! that listens again takes back its own (docs/linux/leave-listen.md).
 
+use alloc::vec::Vec;
 use hearken_abi::Counter;
 use hearken_tcp::request::RequestSock;
 
@@ -8,19 +10,39 @@ use crate::family::Side;
 use crate::hash::established::Half;
 use crate::net::Net;
 use crate::shared::Shared;
-use crate::socket::Phase;
+use crate::socket::{Phase, Socket};
 
-/// A listener that is gone, but whose half-open connections others answer for.
+/// A listener that is gone, but not its half-open connections.
 #[derive(Debug)]
 pub(crate) struct Departed {
-    group: u32,
-    group_gen: u32,
+    /// The socket that listened, and its generation.
+    socket: (u32, u32),
+    /// The group whose members answer for them.
+    heirs: Option<(u32, u32)>,
     /// Requests that still name it.
     half_open: u32,
 }
 
 /// Takes listener `l` out of its group. Whether others stay in it that inherit, as the sysctl stands now.
-pub(super) fn leave_group(sh: &mut Shared, l: u32, group: u32) -> bool {
+pub(super) fn depart(sh: &mut Shared, l: u32, group: u32) -> bool {
+    let inherit = leave_group(sh, l, group);
+    let Some(listener) = sh.listeners.get(l) else {
+        return inherit;
+    };
+    if listener.half_open > 0 {
+        let socket = listener.socket;
+        let departed = Departed {
+            socket: (socket, sh.sockets.generation(socket)),
+            heirs: inherit.then(|| (group, sh.groups.generation(group))),
+            half_open: listener.half_open,
+        };
+        let key = (l, sh.listeners.generation(l));
+        sh.departed.insert(key, departed);
+    }
+    inherit
+}
+
+fn leave_group(sh: &mut Shared, l: u32, group: u32) -> bool {
     let Some(g) = sh.groups.get_mut(group) else {
         return false;
     };
@@ -30,20 +52,39 @@ pub(super) fn leave_group(sh: &mut Shared, l: u32, group: u32) -> bool {
         sh.groups.remove(group);
         return false;
     }
-    if sh.sysctls.tcp_migrate_req == 0 {
-        return false;
+    sh.sysctls.tcp_migrate_req != 0
+}
+
+/// Socket `slot`, which may have begun to listen again, takes back what was half-open when it stopped.
+pub(crate) fn take_back(net: &mut Net, slot: u32) {
+    let sh = &mut net.sh;
+    let Some(l) = sh.sockets.get(slot).and_then(Socket::listener) else {
+        return;
+    };
+    let socket = (slot, sh.sockets.generation(slot));
+    let mut past = Vec::new();
+    sh.departed.retain(|key, d| {
+        let own = d.socket == socket;
+        past.extend(own.then_some(*key));
+        !own
+    });
+    let generation = sh.listeners.generation(l);
+    let Some(listener) = sh.listeners.get_mut(l).filter(|_| !past.is_empty()) else {
+        return;
+    };
+    let mut own = |r: (&mut u32, &mut u32), num_timeout: u8| {
+        if past.contains(&(*r.0, *r.1)) {
+            (*r.0, *r.1) = (l, generation);
+            listener.half_open += 1;
+            listener.young += u32::from(num_timeout == 0);
+        }
+    };
+    for r in net.v4.reqs.iter_mut() {
+        own((&mut r.listener, &mut r.listener_gen), r.num_timeout);
     }
-    let half_open = sh.listeners.get(l).map_or(0, |l| l.half_open);
-    if half_open > 0 {
-        let departed = Departed {
-            group,
-            group_gen: sh.groups.generation(group),
-            half_open,
-        };
-        let key = (l, sh.listeners.generation(l));
-        sh.departed.insert(key, departed);
+    for r in net.v6.reqs.iter_mut() {
+        own((&mut r.listener, &mut r.listener_gen), r.num_timeout);
     }
-    true
 }
 
 /// Moves a connection that waited in the accept queue to the end of a survivor's, past any limit.
@@ -86,13 +127,12 @@ impl Shared {
             return None;
         }
         let d = self.departed.get(&(r.listener, r.listener_gen))?;
-        if self.groups.generation(d.group) != d.group_gen {
+        let (group, generation) = d.heirs?;
+        if self.groups.generation(group) != generation {
             return None;
         }
         let hash = self.spread(&r.tuple);
-        self.groups
-            .get(d.group)?
-            .choose(&self.listeners, hash, None)
+        self.groups.get(group)?.choose(&self.listeners, hash, None)
     }
 
     /// A request leaves the count of the listener that it names.

@@ -36,7 +36,7 @@ pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
         let change = [TcpState::Listen as u32, TcpState::Close as u32, 0];
         sh.sock_op_idle(slot, SockOp::State, change, (local, TcpState::Listen));
     }
-    let heirs = migrate::leave_group(sh, l, group);
+    let heirs = migrate::depart(sh, l, group);
     sh.listeners.remove(l);
     for any in &mut sh.any {
         if *any == l {

@@ -11,6 +11,7 @@ mod cookies;
 mod ethernet;
 mod garbage;
 mod held;
+mod log;
 mod lossy;
 mod recovery;
 mod routes;

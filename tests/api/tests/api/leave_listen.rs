@@ -23,6 +23,9 @@ family_cases! {
     close_then_ack_on_half_open_gets_bare_rst,
     close_then_syn_on_half_open_gets_rst_ack,
     close_then_new_listener_does_not_adopt_half_open,
+    listen_again_takes_the_half_open_back,
+    listen_again_at_another_port_takes_the_half_open_back,
+    listen_again_knows_no_cookie,
 }
 
 const SHORT: Duration = Duration::from_millis(5);
@@ -317,4 +320,71 @@ fn close_then_new_listener_does_not_adopt_half_open(t: &mut dyn Twin, ip: Ip) {
     peer.ack(t);
     peer.expect_bare_rst(t, ack);
     t.expect_queue(fd, 0, 5);
+}
+
+/// They belong to the socket: they count for it again, and complete.
+fn listen_again_takes_the_half_open_back(t: &mut dyn Twin, ip: Ip) {
+    t.sysctl("net.ipv4.tcp_syncookies", "0").unwrap();
+    let fd = t.listener(ip, 80, 2);
+    let mut peers = [4000, 4001, 4002].map(|port| Peer::new(ip, port, 80));
+    for peer in &mut peers {
+        peer.half_open(t);
+    }
+    let mut more = Peer::new(ip, 4003, 80);
+    for leave in [0, 1, 2] {
+        match leave {
+            0 => t.shutdown(fd, libc::SHUT_RD).unwrap(),
+            1 => t.shutdown(fd, libc::SHUT_RDWR).unwrap(),
+            _ => t.connect(fd, &unspec()).unwrap(),
+        }
+        assert_eq!(t.half_open(), 3);
+        t.listen(fd, 2).unwrap();
+        let before = t.counters();
+        more.syn(t);
+        t.expect_nothing();
+        let moved = [("TcpExtListenDrops", 1), ("TcpExtTCPReqQFullDrop", 1)];
+        t.expect_tcp_counters(&before, &moved);
+    }
+    peers[0].ack(t);
+    t.expect_nothing();
+    t.expect_queue(fd, 1, 2);
+    assert_eq!(t.half_open(), 2);
+    let child = t.accept(fd).unwrap();
+    assert_eq!(t.remote(child), Ok(peers[0].addr));
+    peers[1].rst(t);
+    assert_eq!(t.half_open(), 1);
+    more.half_open(t);
+    assert_eq!(t.half_open(), 2);
+}
+
+/// Even if what the kernel chose as its port is another one now (statement 35).
+fn listen_again_at_another_port_takes_the_half_open_back(t: &mut dyn Twin, ip: Ip) {
+    let fd = t.tcp(ip);
+    t.listen(fd, 2).unwrap();
+    let old = t.local(fd).port();
+    let mut peer = Peer::new(ip, 4000, old);
+    peer.half_open(t);
+    t.shutdown(fd, libc::SHUT_RDWR).unwrap();
+    t.listen(fd, 2).unwrap();
+    assert_ne!(t.local(fd).port(), old);
+    peer.ack(t);
+    t.expect_nothing();
+    t.expect_queue(fd, 1, 2);
+    let child = t.accept(fd).unwrap();
+    assert_eq!(t.local(child).port(), old);
+}
+
+/// Unlike them, the cookies that it sent before are forgotten (statement 85).
+fn listen_again_knows_no_cookie(t: &mut dyn Twin, ip: Ip) {
+    t.sysctl("net.ipv4.tcp_syncookies", "2").unwrap();
+    let fd = t.listener(ip, 80, 2);
+    let mut peer = Peer::new(ip, 4000, 80);
+    peer.half_open(t);
+    t.shutdown(fd, libc::SHUT_RDWR).unwrap();
+    t.listen(fd, 2).unwrap();
+    let before = t.counters();
+    peer.ack(t);
+    peer.expect_bare_rst(t, peer.ack);
+    t.expect_queue(fd, 0, 2);
+    t.expect_tcp_counters(&before, &[("TcpOutRsts", 1)]);
 }

@@ -6,6 +6,8 @@
 mod sockets;
 mod topology;
 
+use std::io::Write as _;
+
 use hearken_abi::{Errno, sockaddr};
 use hearken_gateway::{FlowId, Gateway};
 use hearken_inet::{RecvError, SendError};
@@ -257,6 +259,10 @@ impl Stack {
             }
         }
         self.events = events;
+        while let Some(line) = self.machine.net_mut(self.prog).poll_log() {
+            // Nobody may read it any more.
+            let _ = writeln!(std::io::stderr(), "hearken: {line}");
+        }
         std::mem::take(&mut self.ready)
     }
 
