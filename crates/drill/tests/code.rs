@@ -112,6 +112,16 @@ fn assertion_that_fails_says_the_values_and_the_message() {
 }
 
 #[test]
+fn loops_run_to_their_end_and_a_loop_without_one_is_told() {
+    let text = "0 %{\nimport os\nn = 0\nfor x in range(2, 5):\n  for y in [1, 2]:\n    n += x * y\nwhile n < 30:\n  n += 1\nassert n == 30 and x == 4 and sum([1, 2]) == 3\n}%\n";
+    run(text).expect("it holds");
+    let error = run("0 %{\nwhile 1:\n  x = 1\n}%\n").expect_err("for ever");
+    assert_eq!(error.message, "this loop has not ended after 100000 rounds");
+    let error = run("0 %{\nfor x in 5:\n  x = 1\n}%\n").expect_err("no list");
+    assert_eq!(error.message, "`for` needs a list, not an integer");
+}
+
+#[test]
 fn code_without_meaning_says_where_and_why() {
     for (text, expected) in [
         (
@@ -127,7 +137,7 @@ fn code_without_meaning_says_where_and_why() {
         ("print(1 < 'a')", "an integer and text have no order"),
         (
             "print(frob(1))",
-            "no function `frob` is known (abs, bool, float, hex, int, len, max, min, round, str are)",
+            "no function `frob` is known (abs, bool, float, hex, int, len, max, min, range, round, str, sum are)",
         ),
     ] {
         let error = run(&format!("0 %{{ {text} }}%\n")).expect_err(text);
@@ -139,8 +149,12 @@ fn code_without_meaning_says_where_and_why() {
             "t.pkt:1:15: `=` assigns: a comparison is written `==`",
         ),
         (
+            "def f(x):",
+            "t.pkt:1:6: `def` is not understood here: assert, assignments, print, and if, for and while on lines of their own are",
+        ),
+        (
             "for x in y:",
-            "t.pkt:1:6: `for` is not understood here: assert, assignments, print, and if with else on lines of their own are",
+            "t.pkt:1:16: expected a statement after `:`, on this line or indented below",
         ),
         (
             "assert (1 + ",

@@ -2,8 +2,10 @@
 
 use crate::blocked::Ticket;
 use crate::epoll::Epoll;
+use crate::error_queue::ErrorQueue;
 use crate::machine::NetId;
 use crate::options::Options;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use hearken_abi::Domain;
@@ -52,6 +54,10 @@ pub(crate) struct TcpFile {
     pub(crate) socket: SocketId,
     pub(crate) domain: Domain,
     pub(crate) options: Options,
+    /// Once something was asked of it.
+    pub(crate) errors: Option<Box<ErrorQueue>>,
+    /// What control messages ask to be stamped of the next send.
+    pub(crate) stamp_next: Option<u32>,
 }
 
 /// A datagram or raw socket of AF_INET or AF_INET6: as much of one as its `listen` and `getsockopt` need.

@@ -57,6 +57,8 @@ pub struct Machine {
     pub(crate) files: Files,
     pub(crate) waits: Waits,
     pub(crate) events: VecDeque<MachineEvent>,
+    /// Files of whose writes something is still to be told.
+    pub(crate) stamped: Vec<FileId>,
 }
 
 impl core::fmt::Debug for Machine {
@@ -204,6 +206,12 @@ impl Machine {
     /// Runs the loopback queues of all namespaces until they are empty or `budget` rounds are over. `true` when there
     /// is more to do.
     pub fn settle(&mut self, now: Instant, budget: usize) -> bool {
+        let more = self.settle_nets(now, budget);
+        self.stamp(now);
+        more
+    }
+
+    fn settle_nets(&mut self, now: Instant, budget: usize) -> bool {
         for _ in 0..budget {
             let mut more = false;
             for net in &mut self.nets {

@@ -38,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) lock_filter: bool,
     pub(crate) select_err_queue: bool,
     pub(crate) zerocopy: bool,
+    /// SO_TIMESTAMPING
+    pub(crate) stamping: u32,
     pub(crate) rcv_mark: bool,
     pub(crate) txrehash: bool,
     /// IPPROTO_MPTCP was asked for.
@@ -111,6 +113,7 @@ impl Default for Options {
             lock_filter: false,
             select_err_queue: false,
             zerocopy: false,
+            stamping: 0,
             rcv_mark: false,
             txrehash: true,
             mptcp: false,

@@ -25,7 +25,8 @@ pub(crate) fn from_ready(ready: Ready) -> u32 {
 /// tcp_stream_is_readable (6.18): fewer bytes than SO_RCVLOWAT do not count, unless nothing more can come.
 fn tcp_mask(net: &Net, t: &TcpFile) -> u32 {
     let ready = net.readiness(t.socket);
-    let mask = from_ready(ready);
+    let errors = if t.has_errors() { POLLERR } else { 0 };
+    let mask = from_ready(ready) | errors;
     let lowat = usize::try_from(t.options.rcv_lowat).unwrap_or(1);
     let more_may_come = !ready.has(Ready::RDHUP) && !ready.has(Ready::ERR);
     if lowat > 1

@@ -227,6 +227,14 @@ impl Process {
         self.fds.dup(&mut m.references(now), fd)
     }
 
+    /// dup2(2).
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn dup2(&mut self, m: &mut Machine, now: Instant, fd: i32, to: i32) -> Result<i32, Errno> {
+        self.fds.dup2(&mut m.references(now), fd, to, false)
+    }
+
     /// fork(2).
     #[must_use]
     pub fn fork(&self, m: &mut Machine, now: Instant) -> Self {

@@ -5,7 +5,7 @@ use super::{CodeError, Value};
 use crate::span::Span;
 
 /// The functions, for the message.
-const NAMES: &str = "abs, bool, float, hex, int, len, max, min, round, str";
+const NAMES: &str = "abs, bool, float, hex, int, len, max, min, range, round, str, sum";
 
 #[expect(
     clippy::cast_possible_truncation,
@@ -24,13 +24,28 @@ pub(super) fn call(name: &str, args: &[Value], span: Span) -> Result<Value, Code
         ("int", [x]) => x.int().map(Value::Int),
         ("round", [Value::Float(x)]) => Some(Value::Int(x.round_ties_even() as i128)),
         ("round", [x]) => x.int().map(Value::Int),
+        ("range", [end]) => end.int().and_then(|end| range(0, end, 1)),
+        ("range", [from, end]) => match (from.int(), end.int()) {
+            (Some(from), Some(end)) => range(from, end, 1),
+            _ => None,
+        },
+        ("range", [from, end, step]) => match (from.int(), end.int(), step.int()) {
+            (Some(from), Some(end), Some(step)) => range(from, end, step),
+            _ => None,
+        },
+        ("sum", [Value::List(parts)]) => parts
+            .iter()
+            .try_fold(0i128, |sum, part| sum.checked_add(part.int()?))
+            .map(Value::Int),
         ("len", [Value::List(parts)]) => i128::try_from(parts.len()).ok().map(Value::Int),
         ("len", [Value::Text(text)]) => i128::try_from(text.chars().count()).ok().map(Value::Int),
         ("max" | "min", [Value::List(parts)]) => extreme(name == "max", parts),
         ("max" | "min", parts) if parts.len() > 1 => extreme(name == "max", parts),
-        ("abs" | "bool" | "str" | "float" | "hex" | "int" | "round" | "len" | "max" | "min", _) => {
-            None
-        }
+        (
+            "abs" | "bool" | "str" | "float" | "hex" | "int" | "round" | "len" | "max" | "min"
+            | "range" | "sum",
+            _,
+        ) => None,
         _ => {
             return fail(span, format!("no function `{name}` is known ({NAMES} are)"));
         }
@@ -39,6 +54,20 @@ pub(super) fn call(name: &str, args: &[Value], span: Span) -> Result<Value, Code
         Some(value) => Ok(value),
         None => fail(span, format!("`{name}` cannot be called with these values")),
     }
+}
+
+/// At most as many numbers as a loop goes round.
+fn range(from: i128, end: i128, step: i128) -> Option<Value> {
+    let mut parts = Vec::new();
+    let mut at = from;
+    while (step > 0 && at < end) || (step < 0 && at > end) {
+        if parts.len() == 100_000 {
+            return None;
+        }
+        parts.push(Value::Int(at));
+        at = at.checked_add(step)?;
+    }
+    (step != 0).then_some(Value::List(parts))
 }
 
 fn hex(n: i128) -> String {

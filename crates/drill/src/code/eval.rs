@@ -27,6 +27,9 @@ pub(super) fn run(
     Ok(run.printed)
 }
 
+/// More often than any script goes round.
+const ROUNDS: u32 = 100_000;
+
 struct Run<'a> {
     variables: &'a mut Variables,
     names: &'a mut dyn FnMut(&str) -> Option<Value>,
@@ -76,6 +79,32 @@ impl Run<'_> {
                     otherwise
                 };
                 self.statements(branch)?;
+            }
+            StatementKind::For(name, over, body) => {
+                let parts = match self.expr(over)? {
+                    Value::List(parts) => parts,
+                    other => {
+                        let kind = other.kind();
+                        return fail(over.span, format!("`for` needs a list, not {kind}"));
+                    }
+                };
+                for part in parts {
+                    self.variables.insert(name.clone(), part);
+                    self.statements(body)?;
+                }
+            }
+            StatementKind::While(test, body) => {
+                let mut rounds = 0;
+                while self.expr(test)?.truth() {
+                    self.statements(body)?;
+                    rounds += 1;
+                    if rounds == ROUNDS {
+                        return fail(
+                            statement.span,
+                            format!("this loop has not ended after {ROUNDS} rounds"),
+                        );
+                    }
+                }
             }
             StatementKind::Assert(test, text, message) => {
                 if self.expr(test)?.truth() {

@@ -1,4 +1,5 @@
-//! The Python of `%{ }%`: assertions, assignments, `print`, `if`, and expressions over integers.
+//! The Python of `%{ }%`: assertions, assignments, `print`, `if`, `for`, `while`, and expressions over integers.
+//! `import` is taken and brings nothing: what is used of a module is not known then, and said.
 //!
 //! A name is, in this order: a variable that an earlier block of the script assigned, what the runner knows under that name
 //! (`tcpi_snd_cwnd`, a counter's name as nstat writes it), or a constant (`TCP_CA_Open`, `TCPI_OPT_SACK`).
@@ -48,6 +49,9 @@ enum StatementKind {
     Assign(String, Option<Binary>, Expr),
     Print(Vec<Expr>),
     If(Expr, Vec<Statement>, Vec<Statement>),
+    /// Name, what it runs over, body.
+    For(String, Expr, Vec<Statement>),
+    While(Expr, Vec<Statement>),
     Value(Expr),
     Pass,
 }

@@ -8,7 +8,10 @@ use crate::span::Span;
 /// All statements of a block.
 pub(super) fn statements(lines: &[Line]) -> Parsed<Vec<Statement>> {
     // Trees are walked by recursion: what would make them deep is refused.
-    let heads = |l: &&Line| is_name(l.tokens.first(), "if") || is_name(l.tokens.first(), "elif");
+    let heads = |l: &&Line| {
+        let head = |word| is_name(l.tokens.first(), word);
+        head("if") || head("elif") || head("for") || head("while")
+    };
     if let Some(line) = lines.iter().filter(heads).nth(200) {
         return Err((
             line.tokens[0].span,
@@ -54,6 +57,8 @@ fn block(lines: &[Line], at: &mut usize, outer: Option<u32>) -> Parsed<Vec<State
         *at += 1;
         if is_name(line.tokens.first(), "if") {
             statements.push(condition(lines, at, line)?);
+        } else if is_name(line.tokens.first(), "for") || is_name(line.tokens.first(), "while") {
+            statements.push(repetition(lines, at, line)?);
         } else {
             let mut parser = Parser::new(line, 0);
             parser.simple_statements(&mut statements)?;
@@ -92,6 +97,31 @@ fn condition(lines: &[Line], at: &mut usize, line: &Line) -> Parsed<Statement> {
         span,
         kind: StatementKind::If(test, then, otherwise),
     })
+}
+
+/// `for` or `while`: `line` has the head, `at` is behind it.
+fn repetition(lines: &[Line], at: &mut usize, line: &Line) -> Parsed<Statement> {
+    let span = line.tokens[0].span;
+    let mut parser = Parser::new(line, 1);
+    let kind = if is_name(line.tokens.first(), "while") {
+        let test = parser.expr()?;
+        parser.expect(":")?;
+        StatementKind::While(test, body(lines, at, line, parser)?)
+    } else {
+        let Some(Token::Name(name)) = parser.peek() else {
+            let found = parser.found();
+            return parser.fail(&format!("expected a name after `for`, found {found}"));
+        };
+        parser.pos += 1;
+        if !parser.name("in") {
+            let found = parser.found();
+            return parser.fail(&format!("expected `in`, found {found}"));
+        }
+        let over = parser.expr()?;
+        parser.expect(":")?;
+        StatementKind::For(name.clone(), over, body(lines, at, line, parser)?)
+    };
+    Ok(Statement { span, kind })
 }
 
 /// What follows a colon: on the same line, or the indented lines below.
@@ -213,10 +243,16 @@ impl<'a> Parser<'a> {
                     self.pos += 1;
                     StatementKind::Pass
                 }
-                "for" | "while" | "def" | "class" | "import" | "from" | "return" | "try"
-                | "with" | "lambda" | "del" | "global" | "raise" | "if" => {
+                "import" | "from" => {
+                    while self.peek().is_some_and(|t| *t != Token::Op(";")) {
+                        self.pos += 1;
+                    }
+                    StatementKind::Pass
+                }
+                "for" | "while" | "def" | "class" | "return" | "try" | "with" | "lambda"
+                | "del" | "global" | "raise" | "if" => {
                     return self.fail(&format!(
-                        "`{word}` is not understood here: assert, assignments, print, and if with else on lines of their own are"
+                        "`{word}` is not understood here: assert, assignments, print, and if, for and while on lines of their own are"
                     ));
                 }
                 _ => self.assignment()?,

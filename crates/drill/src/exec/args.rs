@@ -169,12 +169,15 @@ pub(crate) fn sockaddr(expr: &Expr) -> Result<Vec<u8>, Wrong> {
         raw.resize(16, 0);
         return Ok(raw);
     }
-    let port = member(expr, &["sin_port", "sin6_port"], 1).map_or(Ok(0), int)?;
+    let port = match member(expr, &["sin_port", "sin6_port"], 1) {
+        Some(port) if !port.is_ellipsis() => int(port)?,
+        _ => 0,
+    };
     let port = u16::from_be(port as u16);
     let address = match member(expr, &["sin_addr", "sin6_addr"], 2) {
-        Some(address) => ip(address)?,
-        None if family == libc::AF_INET => IpAddr::from([0; 4]),
-        None => IpAddr::from([0u16; 8]),
+        Some(address) if !address.is_ellipsis() => ip(address)?,
+        _ if family == libc::AF_INET => IpAddr::from([0; 4]),
+        _ => IpAddr::from([0u16; 8]),
     };
     let address = match address {
         IpAddr::V4(ip) if family == libc::AF_INET6 => IpAddr::V6(ip.to_ipv6_mapped()),

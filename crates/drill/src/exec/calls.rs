@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use hearken_twin::Call as Live;
 
 use super::args::{Args, Wrong, data, int, iovecs, member, option_value, size, sockaddr, wrong};
+use super::control;
 use super::fds::Descriptors;
 use super::world::World;
 use crate::ast::{Call, Expr, ExprKind};
@@ -88,6 +89,7 @@ pub(crate) const NAMES: &[&str] = &[
     "sendfile",
     "open",
     "dup",
+    "dup2",
 ];
 
 fn is_null(expr: &Expr) -> bool {
@@ -157,6 +159,17 @@ pub(crate) fn prepare(call: &Call, context: Context<'_>) -> Result<Live, Wrong> 
         "dup" => {
             count(1, 1)?;
             Live::Dup { fd: fd(0)? }
+        }
+        "dup2" => {
+            count(2, 2)?;
+            // A number that the script has not open is the system's to choose: the runner has descriptors of its own.
+            match context.fds.is_open(args.int(1)?) {
+                true => Live::Dup2 {
+                    fd: fd(0)?,
+                    to: fd(1)?,
+                },
+                false => Live::Dup { fd: fd(0)? },
+            }
         }
         "getsockname" | "getpeername" => {
             count(3, 3)?;
@@ -342,7 +355,7 @@ fn send(args: Args<'_>, context: Context<'_>) -> Result<Live, Wrong> {
                 data: vectors,
                 addr,
                 control: match message.field("msg_control") {
-                    Some(field) if !is_null(&field.value) => control(&field.value)?,
+                    Some(field) if !is_null(&field.value) => control::emit(&field.value)?,
                     _ => Vec::new(),
                 },
                 flags: args.i32(2)?,
@@ -354,30 +367,6 @@ fn send(args: Args<'_>, context: Context<'_>) -> Result<Live, Wrong> {
 fn gathered(vectors: Vec<(&Expr, usize)>) -> Result<Vec<Vec<u8>>, Wrong> {
     let one = |(base, len): (&Expr, usize)| data(base, len);
     vectors.into_iter().map(one).collect()
-}
-
-/// Control messages as the kernel reads them (cmsg(3)).
-fn control(expr: &Expr) -> Result<Vec<u8>, Wrong> {
-    let Some(parts) = expr.list() else {
-        return wrong(
-            expr.span,
-            "control messages are written [{cmsg_level=.., cmsg_type=.., cmsg_data=..}]",
-        );
-    };
-    let mut out = Vec::new();
-    for part in parts {
-        let field = |name: &str| match part.field(name) {
-            Some(field) => Ok(&field.value),
-            None => wrong(part.span, format!("{name} is missing")),
-        };
-        let data = option_value(field("cmsg_data")?)?;
-        out.extend((16 + data.len() as u64).to_ne_bytes());
-        out.extend((int(field("cmsg_level")?)? as i32).to_ne_bytes());
-        out.extend((int(field("cmsg_type")?)? as i32).to_ne_bytes());
-        out.extend(data);
-        out.resize(out.len().next_multiple_of(8), 0);
-    }
-    Ok(out)
 }
 
 /// The structs of an argument that is one of them or a list of them.

@@ -58,6 +58,8 @@ pub(crate) struct Engine<'a> {
     system: &'a mut dyn System,
     /// The system's time when the script began.
     zero: Duration,
+    /// The wall clock's time then.
+    wall_zero: Duration,
     least_slack: Duration,
     last: Last,
     connections: Vec<Named>,
@@ -92,6 +94,7 @@ impl<'a> Engine<'a> {
             script,
             world,
             zero: system.now(),
+            wall_zero: system.wall_clock(),
             system,
             least_slack: world.tolerance + jiffies,
             last: Last::default(),
@@ -144,6 +147,7 @@ impl<'a> Engine<'a> {
         }
         self.counted_from = self.system.counters();
         self.zero = self.system.now();
+        self.wall_zero = self.system.wall_clock();
         for event in &self.script.events {
             self.event(event)?;
         }

@@ -4,6 +4,7 @@ mod args;
 mod calls;
 mod compare;
 mod conn;
+mod control;
 mod engine;
 mod fds;
 mod info;

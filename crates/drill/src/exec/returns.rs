@@ -1,10 +1,13 @@
 //! What a call returned against what the script says.
 
+use core::time::Duration;
+
 use hearken_abi::Errno;
 use hearken_twin::{Output, Return};
 
 use super::args::{Wrong, int, iovecs, member, option_value, sockaddr};
 use super::calls::{epoll_data, structs};
+use super::control;
 use super::fds::{Descriptors, Open};
 use crate::ast::{Call, Expr, ExprKind, Returns};
 
@@ -36,23 +39,26 @@ pub(crate) fn result_text(result: Result<i64, Errno>) -> String {
 pub(crate) fn makes_descriptor(call: &Call) -> bool {
     let dup = |arg: &Expr| matches!(arg.int(), Some(c) if c == i64::from(libc::F_DUPFD));
     match call.name.as_str() {
-        "socket" | "accept" | "accept4" | "epoll_create" | "epoll_create1" | "open" | "dup" => true,
+        "socket" | "accept" | "accept4" | "epoll_create" | "epoll_create1" | "open" | "dup"
+        | "dup2" => true,
         "fcntl" => call.args.get(1).is_some_and(dup),
         _ => false,
     }
 }
 
-/// Compares a result, then the output; the descriptors that it opened or closed are noted.
+/// Compares a result, then the output; the descriptors that it opened or closed are noted. `began` is the wall clock's time
+/// when the script began.
 pub(crate) fn check(
     call: &Call,
     returned: &Return,
     fds: &mut Descriptors,
     domain: i32,
+    began: Duration,
 ) -> Result<(), Unlike> {
     check_result(call, returned.result, fds, domain)?;
     if returned.result.is_ok() {
         note_closed(call, fds);
-        return check_output(call, returned, fds);
+        return check_output(call, returned, fds, began);
     }
     Ok(())
 }
@@ -116,7 +122,12 @@ fn script(error: Wrong) -> Unlike {
     }
 }
 
-fn check_output(call: &Call, returned: &Return, fds: &mut Descriptors) -> Result<(), Unlike> {
+fn check_output(
+    call: &Call,
+    returned: &Return,
+    fds: &mut Descriptors,
+    began: Duration,
+) -> Result<(), Unlike> {
     let arg = |at: usize| call.args.get(at);
     match (&returned.output, call.name.as_str()) {
         (Output::Address(raw), _) => check_address(arg(1), arg(2), raw),
@@ -134,7 +145,7 @@ fn check_output(call: &Call, returned: &Return, fds: &mut Descriptors) -> Result
             },
             _,
         ) => match arg(1) {
-            Some(message) => check_message(message, data, control, *flags),
+            Some(message) => check_message(message, data, control, *flags, began),
             None => Ok(()),
         },
         (Output::Int(value), _) => match arg(2) {
@@ -184,7 +195,15 @@ fn check_address(addr: Option<&Expr>, len: Option<&Expr>, raw: &[u8]) -> Result<
         && !addr.is_ellipsis()
         && addr.int() != Some(0)
     {
-        let wanted = sockaddr(addr).map_err(script)?;
+        let mut wanted = sockaddr(addr).map_err(script)?;
+        // `sin_port=...`: whatever it is.
+        let open = |names: &[&str], at| member(addr, names, at).is_some_and(Expr::is_ellipsis);
+        if open(&["sin_port", "sin6_port"], 1) && raw.len() >= 4 {
+            wanted[2..4].copy_from_slice(&raw[2..4]);
+        }
+        if open(&["sin_addr", "sin6_addr"], 2) && raw.len() == wanted.len() {
+            wanted[4..].copy_from_slice(&raw[4..]);
+        }
         if wanted != raw {
             return unlike("another address", text(raw));
         }
@@ -199,7 +218,7 @@ fn check_address(addr: Option<&Expr>, len: Option<&Expr>, raw: &[u8]) -> Result<
 }
 
 /// An option's value as a script writes it.
-fn value_text(value: &[u8]) -> String {
+pub(crate) fn value_text(value: &[u8]) -> String {
     match value {
         [a, b, c, d] => format!("[{}]", i32::from_ne_bytes([*a, *b, *c, *d])),
         [byte] => format!("[{byte}]"),
@@ -270,24 +289,13 @@ fn check_vectors(vectors: &Expr, data: &[u8]) -> Result<(), Unlike> {
     Ok(())
 }
 
-/// The control messages in a buffer: level, type, data.
-fn controls(mut bytes: &[u8]) -> Vec<(i32, i32, Vec<u8>)> {
-    let mut out = Vec::new();
-    while bytes.len() >= 16 {
-        let int = |at: usize| {
-            i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let len = usize::try_from(int(0)).unwrap_or(0);
-        if len < 16 || len > bytes.len() {
-            break;
-        }
-        out.push((int(8), int(12), bytes[16..len].to_vec()));
-        bytes = &bytes[len.next_multiple_of(8).min(bytes.len())..];
-    }
-    out
-}
-
-fn check_message(message: &Expr, data: &[u8], control: &[u8], flags: i32) -> Result<(), Unlike> {
+fn check_message(
+    message: &Expr,
+    data: &[u8],
+    control: &[u8],
+    flags: i32,
+    began: Duration,
+) -> Result<(), Unlike> {
     if let Some(vectors) = message.field("msg_iov") {
         check_vectors(&vectors.value, data)?;
     }
@@ -302,39 +310,10 @@ fn check_message(message: &Expr, data: &[u8], control: &[u8], flags: i32) -> Res
     let Some(wanted) = message.field("msg_control").map(|field| &field.value) else {
         return Ok(());
     };
-    let Some(wanted) = wanted.list() else {
-        return Ok(());
-    };
-    let got = controls(control);
-    let text = || {
-        let one = |(level, kind, data): &(i32, i32, Vec<u8>)| {
-            format!(
-                "{{cmsg_level={level}, cmsg_type={kind}, cmsg_data={}}}",
-                value_text(data)
-            )
-        };
-        format!("[{}]", got.iter().map(one).collect::<Vec<_>>().join(", "))
-    };
-    if wanted.len() != got.len() {
-        return unlike(format!("{} control messages", got.len()), text());
+    match control::unlike(wanted, control, began).map_err(script)? {
+        Some((headline, actual)) => unlike(headline, actual),
+        None => Ok(()),
     }
-    for (wanted, (level, kind, data)) in wanted.iter().zip(&got) {
-        for (name, is) in [("cmsg_level", level), ("cmsg_type", kind)] {
-            if let Some(field) = wanted.field(name)
-                && int(&field.value).map_err(script)? != i64::from(*is)
-            {
-                return unlike(format!("another {name}"), text());
-            }
-        }
-        let same = |field: &crate::ast::Field| option_value(&field.value).map_err(script);
-        if let Some(field) = wanted.field("cmsg_data")
-            && !field.value.is_ellipsis()
-            && same(field)? != *data
-        {
-            return unlike("another cmsg_data", text());
-        }
-    }
-    Ok(())
 }
 
 /// Poll bits as a script writes them.

@@ -28,7 +28,18 @@ pub(crate) use source::{Char, is_word};
 ///
 /// The first mistake in it.
 pub fn parse(name: &str, text: &str, defines: &[Define]) -> Result<Script, Error> {
-    let mut all = settings::defines(text);
+    let version = settings::versions(text).first().copied();
+    parse_as(name, text, defines, version.unwrap_or_default())
+}
+
+fn parse_as(
+    name: &str,
+    text: &str,
+    defines: &[Define],
+    version: IpVersion,
+) -> Result<Script, Error> {
+    let mut all = words_of(version);
+    all.extend(settings::defines(text));
     all.extend_from_slice(defines);
     let error = |(span, message): (Span, String)| Error::new(name, text, span, message);
     let chars = source::read(text, &all).map_err(error)?;
@@ -56,17 +67,31 @@ pub fn parse_each(
 ) -> Result<Vec<Script>, Error> {
     let listed = settings::versions(text);
     if listed.len() < 2 {
-        return Ok(vec![parse(name, text, defines)?]);
+        let version = only.or(listed.first().copied()).unwrap_or_default();
+        return Ok(vec![parse_as(name, text, defines, version)?]);
     }
     let wanted = only.map_or(listed, |version| vec![version]);
     let one = |version: IpVersion| {
         let mut all = vec![("MSS".to_owned(), mss(version).to_string())];
         all.extend_from_slice(defines);
-        let mut script = parse(name, text, &all)?;
+        let mut script = parse_as(name, text, &all, version)?;
         script.settings.ip_version = Some(version);
         Ok(script)
     };
     wanted.into_iter().map(one).collect()
+}
+
+/// Under which level and type the error queue's messages come: words that scripts use for both versions.
+fn words_of(version: IpVersion) -> Vec<Define> {
+    let (level, kind) = match version {
+        IpVersion::Ipv4 => ("SOL_IP", "IP_RECVERR"),
+        IpVersion::Mapped | IpVersion::Ipv6 => ("SOL_IPV6", "IPV6_RECVERR"),
+    };
+    let word = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    vec![
+        word("CMSG_LEVEL_IP", level),
+        word("CMSG_TYPE_RECVERR", kind),
+    ]
 }
 
 /// Of an MTU of 1500.

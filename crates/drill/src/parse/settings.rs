@@ -72,7 +72,13 @@ pub(crate) fn option(cursor: &mut Cursor<'_>, settings: &mut Settings) -> Parsed
     let name_span = cursor.span(from);
     let value = if cursor.eat("=") {
         let from = cursor.place();
-        let text = cursor.run_of(|c| c != '\n');
+        let mut text = cursor.run_of(|c| c != '\n');
+        // `--mss=1000 --mtu=1200`: the next option stands on the same line.
+        if let Some((this, _)) = text.split_once(" --") {
+            let here = from + this.chars().count();
+            text = this.to_owned();
+            cursor.back_to(here);
+        }
         Some((text.trim().to_owned(), cursor.span(from)))
     } else {
         None

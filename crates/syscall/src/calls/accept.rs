@@ -99,6 +99,8 @@ impl Machine {
                 socket: child.socket,
                 domain: t.domain,
                 options,
+                errors: None,
+                stamp_next: None,
             }),
             open.cred,
         );

@@ -243,12 +243,18 @@ impl Machine {
         flags: i32,
     ) -> Outcome<usize> {
         let mut done = done;
-        match self.send_some(now, t, data, &mut done, flags) {
+        self.begin_stamps(file, flags);
+        let before = done;
+        let tried = self.send_some(now, t, data, &mut done, flags);
+        let waits = self.may_wait(file, flags, |o| o.snd_timeout);
+        let over = tried != Ok(false) || waits.is_none();
+        self.note_written(file, done - before, over);
+        match tried {
             Err(e) => return Outcome::Done(Err(e)),
             Ok(true) => return Outcome::Done(Ok(done)),
             Ok(false) => {}
         }
-        match self.may_wait(file, flags, |o| o.snd_timeout) {
+        match waits {
             None if done > 0 => Outcome::Done(Ok(done)),
             None => Outcome::Done(Err(Errno::EAGAIN)),
             Some(timeout) => {
@@ -315,7 +321,10 @@ impl Machine {
             Ok(t) => t,
             Err(e) => return Some(Err(e)),
         };
-        match self.send_some(now, t, data, done, flags) {
+        let before = *done;
+        let tried = self.send_some(now, t, data, done, flags);
+        self.note_written(file, *done - before, tried != Ok(false));
+        match tried {
             Ok(true) => Some(Ok(*done)),
             Ok(false) => None,
             Err(e) => Some(Err(e)),

@@ -18,3 +18,5 @@ mod sockopt_ip;
 mod sockopt_ipv6;
 mod sockopt_socket;
 mod sockopt_tcp;
+
+pub(crate) use sockopt::int;

@@ -117,6 +117,8 @@ impl Machine {
                         socket,
                         domain,
                         options,
+                        errors: None,
+                        stamp_next: None,
                     }),
                     *cred,
                 ));

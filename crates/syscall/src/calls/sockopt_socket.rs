@@ -2,6 +2,7 @@
 
 use super::sockopt::{cut, flag, int, int_answer, int_in};
 use crate::errno::ToErrno;
+use crate::error_queue::set_stamping;
 use crate::file::{FileId, Kind, TcpFile};
 use crate::machine::Machine;
 use crate::options::{JIFFY, Options, Timeout};
@@ -199,6 +200,9 @@ pub(crate) fn set(
     }
     // Before the option is even looked at.
     let v = int(value)?;
+    if matches!(name, SO_TIMESTAMPING_OLD | SO_TIMESTAMPING_NEW) {
+        return set_stamping(m, file, value);
+    }
     let on = v != 0;
     let root = privileged(m, file)?;
     match name {
@@ -391,6 +395,10 @@ pub(crate) fn get(m: &mut Machine, file: FileId, name: i32, cap: usize) -> Resul
             return Ok(cut(&nobody, cap));
         }
         SO_TIMESTAMP_OLD => i32::from(o.timestamp),
+        SO_TIMESTAMPING_OLD | SO_TIMESTAMPING_NEW => {
+            // The second word is the clock of SOF_TIMESTAMPING_BIND_PHC.
+            return Ok(cut(&[o.stamping, 0].map(u32::to_ne_bytes).concat(), cap));
+        }
         SO_RCVLOWAT => o.rcv_lowat,
         SO_SNDLOWAT => 1,
         SO_RCVTIMEO_OLD | SO_RCVTIMEO_NEW => return Ok(cut(&timeval(o.rcv_timeout), cap)),

@@ -260,6 +260,8 @@ pub(super) fn execute(call: Call) -> Return {
         Call::Close { fd } => number(unsafe { libc::close(fd) }),
         // SAFETY: no memory is passed.
         Call::Dup { fd } => number(unsafe { libc::dup(fd) }),
+        // SAFETY: both numbers belong to this process's private table.
+        Call::Dup2 { fd, to } => number(unsafe { libc::dup2(fd, to) }),
         Call::Getsockname { fd } => name_of(fd, libc::getsockname),
         Call::Getpeername { fd } => name_of(fd, libc::getpeername),
         Call::Getsockopt {

@@ -151,6 +151,11 @@ impl System for LinuxSystem {
         self.began.elapsed()
     }
 
+    fn wall_clock(&self) -> Duration {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.unwrap_or_default()
+    }
+
     fn advance(&mut self, to: Duration) {
         loop {
             self.drain();

@@ -171,6 +171,10 @@ pub enum Call {
     Dup {
         fd: Fd,
     },
+    Dup2 {
+        fd: Fd,
+        to: Fd,
+    },
 }
 
 /// What a call returned.
@@ -247,6 +251,8 @@ pub trait System {
     fn name(&self) -> &'static str;
     /// The time.
     fn now(&self) -> Duration;
+    /// The time since 1970 that timestamps of packets are given in.
+    fn wall_clock(&self) -> Duration;
     /// Lets time go by until then.
     fn advance(&mut self, to: Duration);
     /// Gives a raw IP packet to the system, as arriving at `tun0`.

@@ -138,6 +138,7 @@ impl OursSystem {
                 break;
             }
         }
+        self.machine.stamp(self.now);
         self.machine.poll_events(&mut Vec::new());
         self.end_polls();
     }
@@ -232,6 +233,10 @@ impl System for OursSystem {
 
     fn now(&self) -> Duration {
         self.since(self.now)
+    }
+
+    fn wall_clock(&self) -> Duration {
+        Duration::from_nanos(self.now.0)
     }
 
     fn advance(&mut self, to: Duration) {

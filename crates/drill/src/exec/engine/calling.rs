@@ -106,7 +106,7 @@ impl Engine<'_> {
         at: Duration,
         returned: &Return,
     ) -> Result<(), Stop> {
-        let is = check(call, returned, &mut self.fds, domain);
+        let is = check(call, returned, &mut self.fds, domain, self.wall_zero);
         let shown = match (&is, returned.result) {
             // The script's own number for a descriptor.
             (Ok(()), Ok(live)) if makes_descriptor(call) => self

@@ -148,6 +148,25 @@ impl OursSystem {
         }
     }
 
+    /// recvmsg of the error queue, with room for so many bytes of data and of control messages.
+    fn recv_error(&mut self, fd: Fd, cap: usize, room: usize) -> Outcome<Return> {
+        self.socket_call(fd, |s, file| {
+            let mut message = s.machine.recv_error(file, cap)?;
+            if message.control.len() > room {
+                message.control.truncate(room);
+                message.flags |= libc::MSG_CTRUNC;
+            }
+            Ok(Return {
+                result: Ok(message.len as i64),
+                output: Output::Message {
+                    data: vec![0; message.len],
+                    control: message.control,
+                    flags: message.flags,
+                },
+            })
+        })
+    }
+
     pub(super) fn recv_into(
         &mut self,
         fd: Fd,
@@ -196,6 +215,7 @@ impl OursSystem {
             Call::Shutdown { fd, how } => unit(self.process.shutdown(m, now, fd, how)),
             Call::Close { fd } => unit(self.process.close(m, now, fd)),
             Call::Dup { fd } => done(self.process.dup(m, now, fd).map(i64::from)),
+            Call::Dup2 { fd, to } => done(self.process.dup2(m, now, fd, to).map(i64::from)),
             Call::Getsockname { fd } => {
                 self.socket_call(fd, |s, file| s.machine.getsockname(file).map(address))
             }
@@ -229,6 +249,12 @@ impl OursSystem {
             },
             Call::Recv { fd, cap, flags } => self.recv(fd, cap, flags, then),
             Call::Recvmsg {
+                fd,
+                caps,
+                control,
+                flags,
+            } if flags & libc::MSG_ERRQUEUE != 0 => self.recv_error(fd, caps.iter().sum(), control),
+            Call::Recvmsg {
                 fd, caps, flags, ..
             } => self.recv(fd, caps.iter().sum(), flags, then),
             Call::Write { fd, data } => match self.plain_of(fd) {
@@ -254,8 +280,10 @@ impl OursSystem {
                 control,
                 flags,
             } => {
-                if !control.is_empty() {
-                    return Err("sendmsg() with control messages is not there".to_owned());
+                let asked = self.file(fd);
+                let asked = asked.and_then(|file| self.machine.send_control(file, &control));
+                if let Err(errno) = asked {
+                    return Ok(done(Err(errno)));
                 }
                 self.send_to(fd, &data.concat(), flags, addr.as_deref(), then)?
             }
