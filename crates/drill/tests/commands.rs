@@ -14,6 +14,16 @@ fn set(name: &str, value: &str) -> Action {
     Action::SetSysctl {
         name: name.into(),
         value: value.into(),
+        must: true,
+    }
+}
+
+/// As a helper file sets it.
+fn try_to_set(name: &str, value: &str) -> Action {
+    Action::SetSysctl {
+        name: name.into(),
+        value: value.into(),
+        must: false,
     }
 }
 
@@ -74,9 +84,9 @@ fn helper_file_beside_the_script_is_read_for_its_sysctls() {
         .iter()
         .filter(|a| matches!(a, Action::SetSysctl { .. }))
         .collect();
-    let nines = [set("a.d", "9")];
+    let nines = [try_to_set("a.d", "9")];
     let mut expected: Vec<&Action> = nines.iter().cycle().take(7).collect();
-    let (one, three) = (set("a.b", "1"), set("a.c", "3"));
+    let (one, three) = (try_to_set("a.b", "1"), try_to_set("a.c", "3"));
     expected.extend([&one, &three]);
     assert_eq!(sets, expected);
     assert!(
@@ -99,6 +109,14 @@ fn what_has_no_meaning_here_is_said() {
             "`./gone.sh`: the file is not there",
             "`tcpdump -i any`: no shell runs here, and `tcpdump` sets nothing that is known",
         ]
+    );
+    for text in ["ip link set dev tun0 mtu 1400", "ifconfig tun0 mtu 1400 up"] {
+        assert_eq!(here(text), [Action::SetMtu(1400)], "{text}");
+    }
+    assert_eq!(skipped("ip link set dev eth0 mtu 1400").len(), 1);
+    assert_eq!(
+        skipped("ip route change default dev tun0 mtu 1400").len(),
+        1
     );
     assert_eq!(here("nstat -n > /dev/null"), [Action::Nstat]);
     assert_eq!(

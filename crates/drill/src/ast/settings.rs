@@ -48,6 +48,8 @@ pub struct Settings {
     pub non_fatal_packet: bool,
     /// The same for results of calls.
     pub non_fatal_syscall: bool,
+    /// `--init_scripts`: files of shell commands, which prepare the run before the script's own.
+    pub init_scripts: Vec<String>,
     /// Options that packetdrill knows and that change nothing here, for the note that says so.
     pub without_effect: Vec<String>,
 }

@@ -36,7 +36,7 @@ pub(super) struct Line {
 const OPS: &[&str] = &[
     "**=", "//=", "<<=", ">>=", "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+=", "-=", "*=",
     "/=", "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "<", ">", "=", "(",
-    ")", "[", "]", ",", ":", ";",
+    ")", "[", "]", ",", ":", ";", ".",
 ];
 
 pub(super) fn lines(chars: &[Char]) -> Parsed<Vec<Line>> {
@@ -118,7 +118,14 @@ impl Lexer<'_> {
 
     fn token(&mut self, c: char) -> Parsed<()> {
         let from = self.pos;
-        let token = if c.is_ascii_digit() || (c == '.' && self.digit_at(1)) {
+        // `f'..'` and `r'..'`: what is in the braces of the one is not worked out.
+        let prefixed =
+            matches!(c, 'f' | 'r' | 'b' | 'u') && matches!(self.peek(1), Some('"' | '\''));
+        let token = if prefixed {
+            self.pos += 1;
+            let quote = self.peek(0).unwrap_or('"');
+            self.text_in(quote)?
+        } else if c.is_ascii_digit() || (c == '.' && self.digit_at(1)) {
             self.number()?
         } else if is_word(c) {
             Token::Name(self.word())

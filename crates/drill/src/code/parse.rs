@@ -531,6 +531,14 @@ impl<'a> Parser<'a> {
                     text += more;
                     self.pos += 1;
                 }
+                // `'{} of {}'.format(a, b)` is for the reader of a message: the values are named beside it.
+                if self.op(".") {
+                    if !self.name("format") || !self.op("(") {
+                        let found = self.found();
+                        return self.fail(&format!("expected `format(` after text, found {found}"));
+                    }
+                    self.parts(")")?;
+                }
                 ExprKind::Text(text)
             }
             Token::Name(name) => match name.as_str() {

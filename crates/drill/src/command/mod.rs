@@ -20,9 +20,13 @@ pub enum Action {
         name: String,
         /// The value as written.
         value: String,
+        /// Whether the script fails if it cannot be set: not so in a helper file, whose commands fail unheard.
+        must: bool,
     },
     /// `nstat`: what counters show from now on is counted from here.
     Nstat,
+    /// `ip link set tun0 mtu n`, `ifconfig tun0 mtu n`.
+    SetMtu(u32),
     /// `sleep n`.
     Sleep(Duration),
     /// Nothing is done, for this reason.
@@ -39,6 +43,7 @@ pub fn actions(text: &str, directory: &Path) -> Vec<Action> {
         directory,
         variables: HashMap::new(),
         actions: Vec::new(),
+        depth: 0,
         skipping: 0,
     };
     reader.text(text, 0);
@@ -50,8 +55,19 @@ struct Reader<'a> {
     /// `NAME=value` of this shell.
     variables: HashMap<String, String>,
     actions: Vec<Action>,
+    /// Inside how many helper files.
+    depth: u32,
     /// Inside how many conditions whose branch at hand is not run.
     skipping: u32,
+}
+
+/// What a command makes the MTU of the interface under test.
+fn mtu(args: &[String]) -> Option<u32> {
+    let has = |word: &str| args.iter().any(|a| a == word);
+    let at = args.iter().position(|a| a == "mtu")?;
+    let value = args.get(at + 1)?.parse().ok()?;
+    let of_interface = has("tun0") && !has("route") && !has("r") && !has("ro");
+    (of_interface && (68..=65535).contains(&value)).then_some(value)
 }
 
 impl Reader<'_> {
@@ -61,9 +77,11 @@ impl Reader<'_> {
 
     fn text(&mut self, text: &str, depth: u32) {
         for simple in words::commands(text) {
+            self.depth = depth;
             let simple = simple.expanded(&self.variables);
             self.simple(&simple, depth);
         }
+        self.depth = depth.saturating_sub(1);
     }
 
     fn simple(&mut self, command: &Simple, depth: u32) {
@@ -144,6 +162,9 @@ impl Reader<'_> {
                     None => self.skip(format!("`{}`: no file that could be read", command.text)),
                 }
             }
+            "ip" | "ifconfig" if mtu(args).is_some() => {
+                self.actions.extend(mtu(args).map(Action::SetMtu));
+            }
             "ip" => self.ip(args, &command.text),
             "tc" => self.skip(format!(
                 "`{}`: there is no queueing discipline here",
@@ -190,6 +211,7 @@ impl Reader<'_> {
         self.actions.push(Action::SetSysctl {
             name: name.trim_matches('/').replace('/', "."),
             value: value.to_owned(),
+            must: self.depth == 0,
         });
     }
 

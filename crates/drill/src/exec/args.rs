@@ -136,7 +136,11 @@ fn ip(expr: &Expr) -> Result<IpAddr, Wrong> {
         ExprKind::Call { name, args }
             if matches!(name.as_str(), "inet_addr" | "inet_pton" | "in6_addr") =>
         {
-            match args.last().map(|arg| &arg.kind) {
+            let text = args.iter().rev().map(|arg| &arg.kind);
+            match text
+                .into_iter()
+                .find(|kind| matches!(kind, ExprKind::Bytes(_)))
+            {
                 Some(ExprKind::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
                 _ => return wrong(expr.span, "an address is written \"192.0.2.1\""),
             }

@@ -17,7 +17,7 @@ use super::packet::Packet;
 use super::time::{JIFFIES, Last, Window};
 use super::trace::Trace;
 use super::world::World;
-use crate::ast::{Direction, Event, EventKind, Script};
+use crate::ast::{Command, Direction, Event, EventKind, Script};
 use crate::code::Variables;
 use crate::outcome::{Failure, Verdict};
 use crate::span::Span;
@@ -142,6 +142,13 @@ impl<'a> Engine<'a> {
     }
 
     fn run_all(&mut self) -> Result<(), Stop> {
+        for file in &self.script.settings.init_scripts {
+            let command = Command {
+                span: Span::default(),
+                text: format!("sh {file}"),
+            };
+            self.command(&command)?;
+        }
         for command in &self.script.init {
             self.command(command)?;
         }

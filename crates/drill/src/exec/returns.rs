@@ -7,9 +7,9 @@ use hearken_twin::{Output, Return};
 
 use super::args::{Wrong, int, iovecs, member, option_value, sockaddr};
 use super::calls::{epoll_data, structs};
-use super::control;
 use super::fds::{Descriptors, Open};
-use crate::ast::{Call, Expr, ExprKind, Returns};
+use super::{control, info};
+use crate::ast::{Call, Expr, ExprKind, Field, Returns};
 
 /// How a call did not do what the script says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,6 +237,13 @@ fn check_option(wanted: Option<&Expr>, len: Option<&Expr>, value: &[u8]) -> Resu
     if let Some(wanted) = wanted
         && !wanted.is_ellipsis()
     {
+        if let ExprKind::Struct(fields) = &wanted.kind
+            && fields
+                .iter()
+                .any(|f| f.name.as_deref().is_some_and(|n| n.starts_with("tcpi_")))
+        {
+            return check_info(fields, value);
+        }
         let raw = option_value(wanted).map_err(script)?;
         let text = matches!(wanted.kind, ExprKind::Bytes(_));
         let trim = |bytes: &[u8]| {
@@ -261,6 +268,20 @@ fn check_option(wanted: Option<&Expr>, len: Option<&Expr>, value: &[u8]) -> Resu
                 "the option has another length",
                 format!("[{}]", value.len()),
             );
+        }
+    }
+    Ok(())
+}
+
+/// `{tcpi_state=TCP_ESTABLISHED, tcpi_snd_cwnd=10}`: of TCP_INFO, the fields that are named.
+fn check_info(wanted: &[Field], info: &[u8]) -> Result<(), Unlike> {
+    for Field { name, value, .. } in wanted {
+        let name = name.as_deref().unwrap_or_default();
+        let Some(is) = info::field(info, name) else {
+            return unlike(format!("TCP_INFO has no `{name}` here"), String::new());
+        };
+        if !value.is_ellipsis() && int(value).map_err(script)? != is {
+            return unlike(format!("another {name}"), format!("{{{name}={is}}}"));
         }
     }
     Ok(())

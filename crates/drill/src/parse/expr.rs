@@ -101,10 +101,21 @@ fn primary(cursor: &mut Cursor<'_>) -> Parsed<Expr> {
             let value = cursor.number("a number after -", 1 << 63)?;
             ExprKind::Int(0_i64.wrapping_sub_unsigned(value))
         }
+        Some('0') if octal(cursor).is_some() => {
+            let value = octal(cursor).unwrap_or_default();
+            cursor.run();
+            ExprKind::Int(value)
+        }
         Some('0'..='9') => {
             // Above 2^63 a number is its two's complement, as the register of the call holds it.
             let value = cursor.number("a number", u64::MAX)?;
             ExprKind::Int(value.cast_signed())
+        }
+        // `inet_pton(AF_INET6, "::1", &sin6_addr)`: where the result goes says nothing.
+        Some('&') if cursor.at(1).is_some_and(|c| c.is_ascii_alphabetic()) => {
+            cursor.bump();
+            cursor.run();
+            ExprKind::Ellipsis
         }
         Some('"') => ExprKind::Bytes(string(cursor)?),
         Some('[') => {
@@ -125,6 +136,15 @@ fn primary(cursor: &mut Cursor<'_>) -> Parsed<Expr> {
         span: cursor.span(from),
         kind,
     })
+}
+
+/// `0644`, as C reads it; the cursor stays where it is.
+fn octal(cursor: &mut Cursor<'_>) -> Option<i64> {
+    let place = cursor.place();
+    let digits = cursor.run();
+    cursor.back_to(place);
+    let is_octal = digits.len() > 1 && digits.chars().all(|c| c.is_digit(8));
+    is_octal.then(|| i64::from_str_radix(&digits, 8).ok())?
 }
 
 /// `SOCK_STREAM` or `htons(8080)`.

@@ -118,12 +118,15 @@ pub fn set_option(settings: &mut Settings, text: &str) -> Result<(), String> {
 fn script(cursor: &mut Cursor<'_>) -> Parsed<Script> {
     let mut script = Script::default();
     cursor.skip_space();
-    while cursor.peek() == Some('-') && cursor.at(1) == Some('-') {
-        settings::option(cursor, &mut script.settings)?;
-    }
-    while cursor.peek() == Some('`') {
-        script.init.push(command(cursor)?);
-        cursor.skip_space();
+    loop {
+        if cursor.peek() == Some('-') && cursor.at(1) == Some('-') {
+            settings::option(cursor, &mut script.settings)?;
+        } else if cursor.peek() == Some('`') {
+            script.init.push(command(cursor)?);
+            cursor.skip_space();
+        } else {
+            break;
+        }
     }
     let mut clock = Clock::default();
     while !cursor.at_end() {

@@ -20,6 +20,10 @@ const WITHOUT_EFFECT: &[&str] = &[
     "code_sockopt",
     "persistent_tun_dev",
     "no_cleanup",
+    "dry_run",
+    "is_anyip",
+    "tun_dev",
+    "hardware",
 ];
 
 /// What cannot be done here, and why.
@@ -61,6 +65,7 @@ const NAMES: &[&str] = &[
     "tcp_ts_ecr_scaled",
     "strict_segments",
     "non_fatal",
+    "init_scripts",
     "define",
 ];
 
@@ -154,6 +159,10 @@ pub(crate) fn set(
         "tcp_ts_tick_usecs" => settings.timestamp_tick = micros()?,
         "tcp_ts_ecr_scaled" => settings.timestamp_ecr_scaled = yes()?,
         "strict_segments" => settings.strict_segments = yes()?,
+        "init_scripts" => {
+            let (text, _) = text("files with commas between")?;
+            settings.init_scripts = text.split(',').map(|f| f.trim().to_owned()).collect();
+        }
         "non_fatal" => {
             let (text, span) = text("packet, syscall or both with a comma")?;
             for part in text.split(',') {

@@ -45,6 +45,10 @@ pub(crate) fn read(text: &str, defines: &[Define]) -> Result<Vec<Char>, (Span, S
                 reader.blank_line();
                 part
             }
+            Part::Script if c == '#' && reader.first_of_line() => {
+                reader.blank_line();
+                part
+            }
             Part::Script if reader.starts_with("/*") => {
                 reader.blank_comment()?;
                 part
@@ -109,6 +113,14 @@ impl Reader {
         text.chars()
             .enumerate()
             .all(|(i, c)| self.chars.get(self.pos + i) == Some(&c))
+    }
+
+    /// Whether only white space stands before this on its line.
+    fn first_of_line(&self) -> bool {
+        let before = self.chars[..self.pos].iter().rev();
+        before
+            .take_while(|c| **c != '\n')
+            .all(|c| c.is_whitespace())
     }
 
     fn put(&mut self, char: char) {

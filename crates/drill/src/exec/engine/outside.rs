@@ -19,25 +19,49 @@ impl Engine<'_> {
         self.trace.note(self.now(), format!("`{}`", command.text));
         for action in actions(&command.text, &self.script.directory) {
             match action {
-                Action::SetSysctl { name, value } => self.sysctl(command, &name, &value)?,
+                Action::SetSysctl { name, value, must } => {
+                    self.sysctl(command, &name, &value, must)?;
+                }
                 Action::Nstat => self.counted_from = self.system.counters(),
                 Action::Sleep(length) => {
                     let end = self.system.now() + length;
                     self.system.advance(end);
                 }
+                Action::SetMtu(mtu) => self.system.set_mtu(mtu),
                 Action::Skip(why) => self.notes.push(why),
             }
         }
         Ok(())
     }
 
-    fn sysctl(&mut self, command: &Command, name: &str, value: &str) -> Result<(), Stop> {
+    fn sysctl(
+        &mut self,
+        command: &Command,
+        name: &str,
+        value: &str,
+        must: bool,
+    ) -> Result<(), Stop> {
         match self.system.sysctl(name, value) {
             Ok(()) => Ok(()),
             Err(Errno::ENOENT) => {
                 let system = self.system.name();
                 self.notes.push(format!(
                     "`{name}={value}`: {system} has no such sysctl here"
+                ));
+                Ok(())
+            }
+            // Some belong to the whole machine and not to a namespace.
+            Err(errno @ (Errno::EACCES | Errno::EPERM | Errno::EROFS)) => {
+                let (system, why) = (self.system.name(), errno.name());
+                self.notes.push(format!(
+                    "`{name}={value}`: not for {system} to set here ({why})"
+                ));
+                Ok(())
+            }
+            Err(errno) if !must => {
+                let (system, why) = (self.system.name(), errno.name());
+                self.notes.push(format!(
+                    "`{name}={value}`: {system} does not take it ({why})"
                 ));
                 Ok(())
             }
