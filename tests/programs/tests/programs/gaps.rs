@@ -1,4 +1,4 @@
-//! Every answer that a socket gives in every state, natively and under a run: `carried/gaps.py` asks, and what differs is
+//! Every answer that a socket gives in every state, natively and under a run: `carried/gaps` asks, and what differs is
 //! declared here. Each label is a row of docs/run-differences.md.
 
 use std::collections::BTreeMap;
@@ -154,7 +154,6 @@ const GAPS: &[Gap] = &[
     Gap {
         label: "options of the kernel's own machinery",
         lines: &[
-            "get, SO_TIMESTAMPING *",
             "get, SO_TXTIME *",
             "get, SO_PREFER_BUSY_POLL *",
             "get, SO_NETNS_COOKIE *",
@@ -235,7 +234,7 @@ fn names(pattern: &str, label: &str) -> bool {
 fn every_answer_of_a_socket_is_linux_s_but_for_the_declared_gaps() {
     needs!("python3", "unshare", "ip");
     let _alone = alone();
-    let script = carried("gaps.py");
+    let script = carried("gaps");
     let root = rustix::process::geteuid().is_root();
     // A namespace of its own: the host's may hold other values and other sockets.
     let native = Command::new(find("unshare"))

@@ -90,9 +90,13 @@ impl Supervisor {
                 Err(answer) => return answer,
             }
         }
-        if (level, name) == (libc::SOL_SOCKET, libc::SO_ZEROCOPY) {
-            // Its completions come by the error queue, which a socketpair does not have.
-            return Answer::Errno(libc::EOPNOTSUPP);
+        // What they tell comes by the error queue, which a socketpair does not have.
+        match (level, name) {
+            (libc::SOL_SOCKET, libc::SO_ZEROCOPY) => return Answer::Errno(libc::EOPNOTSUPP),
+            (libc::SOL_SOCKET, libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW) => {
+                return Answer::Errno(libc::ENOPROTOOPT);
+            }
+            _ => {}
         }
         if let Err(e) = self.stack.setsockopt(file, level, name, &value) {
             return Answer::Errno(e);
@@ -171,3 +175,4 @@ impl Supervisor {
 /// The 64-bit forms of asm-generic/socket.h.
 const SO_RCVTIMEO_NEW: i32 = 66;
 const SO_SNDTIMEO_NEW: i32 = 67;
+const SO_TIMESTAMPING_NEW: i32 = 65;
