@@ -290,6 +290,32 @@ pub struct DiagRow {
     pub shutdown: u8,
     /// The buffers; half-open and TIME_WAIT connections have none.
     pub memory: Option<DiagMemory>,
+    /// Who holds it: itself, its timers, of a listener its connections (`sk_refcnt`).
+    pub references: u32,
+    /// A connection that no program holds any more and that is to end by itself (`tcp_orphan_count`).
+    pub orphan: bool,
+    /// What is kept of a full socket only.
+    pub columns: Option<DiagColumns>,
+}
+
+/// The columns at the end of a line of /proc/net/tcp.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiagColumns {
+    /// The retransmission timeout with its back-off.
+    pub rto: Duration,
+    /// For how long an ACK may wait.
+    pub ato: Duration,
+    /// How many ACKs go at once.
+    pub quick: u8,
+    /// Whether ACKs wait for data to ride on.
+    pub pingpong: bool,
+    /// Congestion window in segments.
+    pub cwnd: u32,
+    /// Slow-start threshold, -1 before there is one; of a listener, the limit of its Fast Open children.
+    pub ssthresh: i64,
+    /// Until when the timers of retransmission and of delayed ACKs run, needed or not: Linux does not stop them, and each holds
+    /// the socket.
+    pub armed: [Instant; 2],
 }
 
 /// The buffers of a socket in bytes, as SO_MEMINFO names them.

@@ -2,14 +2,16 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 use hearken_abi::tcp_info::{
     OPT_ECN, OPT_ECN_SEEN, OPT_SACK, OPT_SYN_DATA, OPT_TFO_CHILD, OPT_TIMESTAMPS, OPT_WSCALE,
 };
 use hearken_abi::{Domain, TcpInfo, TcpState};
+use hearken_tcp::rtt::TIMEOUT_INIT;
 use hearken_tcp::tcb::{NONE, Tcb, Timer};
 use hearken_tcp::{Family, Instant, Tuple, V4, V6};
 
-use crate::api::{DiagMemory, DiagRow};
+use crate::api::{DiagColumns, DiagMemory, DiagRow};
 use crate::family::Side;
 use crate::hash::established::Half;
 use crate::net::Net;
@@ -22,15 +24,23 @@ const KEEPALIVE: u8 = 2;
 const TIME_WAIT: u8 = 3;
 const PROBE: u8 = 4;
 
+/// A socket that has moved nothing yet.
+const AT_REST: DiagColumns = DiagColumns {
+    rto: TIMEOUT_INIT,
+    ato: Duration::ZERO,
+    quick: 0,
+    pingpong: false,
+    cwnd: 10,
+    ssthresh: -1,
+    armed: [Instant(0); 2],
+};
+
 pub(crate) fn rows(net: &Net) -> Vec<DiagRow> {
     let sh = &net.sh;
     let mut out = Vec::new();
     for (_, l) in sh.listeners.iter() {
-        let uid = sh
-            .sockets
-            .get(l.socket)
-            .and_then(|s| s.conf.as_ref())
-            .map_or(0, |c| c.uid);
+        let conf = sh.sockets.get(l.socket).and_then(|s| s.conf.as_ref());
+        let (uid, qlen) = conf.map_or((0, 0), |c| (c.uid, c.fast_open_qlen));
         out.push(DiagRow {
             domain: l.domain,
             state: TcpState::Listen,
@@ -45,6 +55,13 @@ pub(crate) fn rows(net: &Net) -> Vec<DiagRow> {
             retransmits: 0,
             shutdown: 0,
             memory: Some(memory(sh, l.socket, None)),
+            references: 1 + l.half_open + l.ack_backlog(),
+            orphan: false,
+            columns: Some(DiagColumns {
+                rto: TIMEOUT_INIT,
+                ssthresh: i64::from(qlen),
+                ..AT_REST
+            }),
         });
     }
     half_rows(&net.v4, sh, &mut out);
@@ -70,6 +87,9 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             retransmits: 0,
             shutdown: 0,
             memory: None,
+            references: 0,
+            orphan: false,
+            columns: None,
         }
     };
     for (_, c) in half.conns.iter().filter(|(_, c)| !c.tcb.has(Tcb::UNHASHED)) {
@@ -82,14 +102,14 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
         let queued = sh.sockets.get(t.owner).is_some();
         let timer = t.timer();
         out.push(DiagRow {
-            rx_queue: t.readable() as u32,
+            rx_queue: t.unread_numbers() as u32,
             tx_queue: t.unacked_numbers() as u32,
             socket: (t.owner != NONE && queued).then(|| sh.id(t.owner)),
             uid: sh
                 .sockets
                 .get(t.owner)
                 .and_then(|s| s.conf.as_ref())
-                .map_or(0, |c| c.uid),
+                .map_or_else(|| sh.binds.uid(t.bind), |c| c.uid),
             timer: timer.map_or(0, |(kind, ..)| match kind {
                 Timer::Retransmit => RETRANSMIT,
                 Timer::Keepalive => KEEPALIVE,
@@ -99,12 +119,18 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             retransmits: timer.map_or(0, |(.., n)| n),
             shutdown: u8::from(t.has(Tcb::RCV_SHUT)) | u8::from(t.has(Tcb::SND_SHUT)) << 1,
             memory: Some(memory(sh, t.owner, Some(t))),
+            references: 1 + u32::from(t.keeps_alive()),
+            orphan: t.owner == NONE,
+            columns: Some(columns(t)),
             ..row(domain, &c.tuple, t.state)
         });
     }
     for (_, r) in half.reqs.iter() {
-        let domain = sh.listeners.get(r.listener).map_or(own, |l| l.domain);
+        let listener = sh.listeners.get(r.listener);
+        let domain = listener.map_or(own, |l| l.domain);
+        let conf = listener.and_then(|l| sh.sockets.get(l.socket)?.conf.as_ref());
         out.push(DiagRow {
+            uid: conf.map_or(0, |c| c.uid),
             timer: RETRANSMIT,
             timer_at: r.deadline,
             retransmits: r.num_timeout,
@@ -118,11 +144,33 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
         } else {
             TcpState::TimeWait
         };
+        let mapped = w.flags & hearken_tcp::TimeWaitSock::<F>::MAPPED != 0;
+        let domain = if mapped { Domain::Inet6 } else { own };
         out.push(DiagRow {
             timer: TIME_WAIT,
             timer_at: w.deadline,
-            ..row(own, &w.tuple, state)
+            // The two hashes and the timer.
+            references: 3,
+            ..row(domain, &w.tuple, state)
         });
+    }
+}
+
+fn columns(t: &Tcb) -> DiagColumns {
+    let (ato, quick, pingpong) = t.delayed_ack();
+    DiagColumns {
+        rto: t.timeout(),
+        ato,
+        quick,
+        pingpong,
+        cwnd: t.cwnd,
+        // Linux `tcp_in_initial_slowstart`.
+        ssthresh: if t.ssthresh >= u32::MAX >> 1 {
+            -1
+        } else {
+            i64::from(t.ssthresh)
+        },
+        armed: t.armed(),
     }
 }
 

@@ -61,6 +61,7 @@ impl Net {
                 return Err(RecvError::Failed(e));
             }
             if t.has(Tcb::RCV_SHUT) {
+                t.end_was_read();
                 return Ok(f(&[]).1);
             }
             Err(RecvError::WouldBlock)

@@ -28,6 +28,7 @@ pub mod log;
 mod metrics;
 mod net;
 mod options;
+pub mod proc;
 mod shared;
 mod sock_ops;
 mod socket;

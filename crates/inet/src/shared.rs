@@ -19,6 +19,7 @@ use crate::hooks::{HookMask, Hooks, Retransmit, SeenFrame, StateChange, Step};
 use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
+use crate::ip::types::IcmpTypes;
 use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns, SynTos};
 use crate::log::Message;
 use crate::metrics::Metrics;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) udp: UdpTable,
     pub(crate) fragments: Fragments,
     pub(crate) icmp_limit: Limiter,
+    pub(crate) icmp_types: IcmpTypes,
     /// Listeners of `listen_any`, for IPv4 and IPv6.
     pub(crate) any: [u32; 2],
     pub(crate) syns: VecDeque<Event>,
@@ -102,6 +104,7 @@ impl Shared {
             udp: UdpTable::new(),
             fragments: Fragments::default(),
             icmp_limit: Limiter::new(),
+            icmp_types: IcmpTypes::default(),
             any: [NONE; 2],
             syns: VecDeque::new(),
             lo: VecDeque::new(),
@@ -187,15 +190,44 @@ impl Shared {
         }
     }
 
-    /// A packet, or super-frame, goes to a device.
-    pub(crate) fn count_out(&mut self, v6: bool) {
-        let (requests, transmits) = if v6 {
-            (Counter::Ip6OutRequests, Counter::Ip6OutTransmits)
+    /// A packet, or super-frame, of `len` bytes goes to a device.
+    pub(crate) fn count_out(&mut self, v6: bool, len: usize) {
+        let (requests, transmits, octets) = if v6 {
+            (
+                Counter::Ip6OutRequests,
+                Counter::Ip6OutTransmits,
+                Counter::Ip6OutOctets,
+            )
         } else {
-            (Counter::IpOutRequests, Counter::IpOutTransmits)
+            (
+                Counter::IpOutRequests,
+                Counter::IpOutTransmits,
+                Counter::IpExtOutOctets,
+            )
         };
         self.mib.inc(requests);
         self.mib.inc(transmits);
+        self.mib.add(octets, len as u64);
+    }
+
+    /// A packet came with this traffic class, whose last two bits are ECN's (RFC 3168 5).
+    pub(crate) fn count_mark(&mut self, v6: bool, tos: u8) {
+        let marks = if v6 {
+            [
+                Counter::Ip6InNoEctPkts,
+                Counter::Ip6InEct1Pkts,
+                Counter::Ip6InEct0Pkts,
+                Counter::Ip6InCePkts,
+            ]
+        } else {
+            [
+                Counter::IpExtInNoEctPkts,
+                Counter::IpExtInEct1Pkts,
+                Counter::IpExtInEct0Pkts,
+                Counter::IpExtInCePkts,
+            ]
+        };
+        self.mib.inc(marks[usize::from(tos & 3)]);
     }
 
     /// The ports of the socket's protocol.

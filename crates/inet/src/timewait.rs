@@ -66,6 +66,9 @@ pub(crate) fn enter<F: Side>(
     if t.has(Tcb::TSTAMP_OK) {
         flags |= TimeWaitSock::<F>::TSTAMP_OK;
     }
+    if t.has(Tcb::MAPPED) {
+        flags |= TimeWaitSock::<F>::MAPPED;
+    }
     if fin_wait2 {
         flags |= TimeWaitSock::<F>::FIN_WAIT2;
     }

@@ -76,8 +76,9 @@ fn packets<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &mut T) -
         if let Some(packet) = i.replies.pop_front() {
             tx.send(&TxMeta::default(), &packet, &[]);
             let v6 = packet.first().is_some_and(|b| b >> 4 == 6);
+            let len = packet.len();
             i.recycle(packet);
-            net.sh.count_out(v6);
+            net.sh.count_out(v6, len);
             continue;
         }
         if let Some(d) = i.datagrams.pop_front() {
@@ -85,7 +86,7 @@ fn packets<T: TxSink>(net: &mut Net, now: Instant, iface: IfaceId, tx: &mut T) -
             let v6 = d.bytes.first().is_some_and(|b| b >> 4 == 6);
             let len = d.bytes.len();
             i.recycle(d.bytes);
-            net.sh.count_out(v6);
+            net.sh.count_out(v6, len);
             if let Some(x) = net.sh.udp.socks.of(d.owner.0, d.owner.1) {
                 let was = x.is_writable();
                 x.sending -= len;
@@ -138,7 +139,7 @@ fn serve<F: Side, T: TxSink>(
         _ => None,
     };
     if let Some(mut h) = head {
-        sh.count_out(F::V6);
+        sh.count_out(F::V6, h.bytes().len());
         let csum = h.seal(&[], tx.caps().csum);
         tx.send(
             &TxMeta {
@@ -251,7 +252,7 @@ fn segment<F: Side, T: TxSink>(
     let n = tcb.payload(o.offset, o.len, &mut slices);
     let body = &slices[..n];
     let csum = head.seal(body, caps.csum);
-    sh.count_out(F::V6);
+    sh.count_out(F::V6, head.bytes().len() + o.len);
     tx.send(
         &TxMeta {
             csum,

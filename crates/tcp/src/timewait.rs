@@ -42,6 +42,8 @@ impl<F: Family> TimeWaitSock<F> {
     pub const FIN_WAIT2: u8 = 2;
     /// Stands in the transmit list: an ACK is owed.
     pub const TX_QUEUED: u8 = 4;
+    /// The socket was an IPv6 one that spoke IPv4.
+    pub const MAPPED: u8 = 8;
 }
 
 #[cfg(test)]

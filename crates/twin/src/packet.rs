@@ -222,7 +222,7 @@ impl Segment {
 }
 
 /// Puts an IP header in front of `body`.
-fn wrap(src: IpAddr, dst: IpAddr, protocol: u8, ttl: u8, tos: u8, body: &[u8]) -> Vec<u8> {
+pub fn wrap(src: IpAddr, dst: IpAddr, protocol: u8, ttl: u8, tos: u8, body: &[u8]) -> Vec<u8> {
     let mut ip = Vec::new();
     match (src, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {

@@ -79,6 +79,8 @@ pub trait Twin {
     fn sysctl_get(&mut self, name: &str) -> Result<String, Errno>;
     /// The rows of `/proc/net/tcp` and `/proc/net/tcp6`.
     fn tcp_table(&mut self) -> Vec<TcpRow>;
+    /// The text of a file under `/proc/net`: `tcp`, `tcp6`, `snmp`, `snmp6`, `netstat`, `sockstat` or `sockstat6`.
+    fn proc_net(&mut self, file: &str) -> String;
     /// Goes on as this user (0 has every capability, others none).
     fn set_uid(&mut self, uid: u32);
     /// Adds another L3 interface, up, without an address.

@@ -62,6 +62,11 @@ fn conflict(new: &Holder, old: &Holder) -> bool {
 }
 
 impl Binds {
+    /// The user of the sockets of a class.
+    pub(crate) fn uid(&self, class: u32) -> u32 {
+        self.classes.get(class).map_or(0, |c| c.holder.uid)
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             classes: Arena::new(),

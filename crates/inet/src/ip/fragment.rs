@@ -61,6 +61,16 @@ pub(crate) struct Fragments {
 }
 
 impl Fragments {
+    /// How many incomplete packets of a family there are, and the bytes they take.
+    pub(crate) fn held(&self, v6: bool) -> (usize, usize) {
+        // IPv4's addresses are kept mapped, and no IPv6 packet may come from one.
+        let mapped = |k: &Key| k.src[..12] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+        let of = self.queues.iter().filter(|(k, _)| mapped(k) != v6);
+        of.fold((0, 0), |(n, bytes), (_, q)| {
+            (n + 1, bytes + OVERHEAD + q.data.len())
+        })
+    }
+
     /// Takes a fragment. The second value says how many packets were given up for lack of time or room.
     pub(crate) fn insert(
         &mut self,

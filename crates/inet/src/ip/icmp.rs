@@ -25,12 +25,14 @@ pub(crate) fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv4::He
         sh.mib.inc(Counter::IcmpInErrors);
         return sh.drop_packet(DropReason::IcmpCsum);
     };
+    sh.icmp_types.count(false, false, message.kind().0);
     match message {
         icmp::Message::EchoRequest { id, seq } if !sh.routing.is_broadcast(h.dst.into()) => {
             sh.mib.inc(Counter::IcmpInEchos);
             sh.mib.inc(Counter::IcmpOutMsgs);
             sh.mib.inc(Counter::IcmpOutEchoReps);
             let reply = icmp::Message::EchoReply { id, seq };
+            sh.icmp_types.count(false, true, reply.kind().0);
             let emit = |buf: &mut [u8]| icmp::emit(reply, body, buf);
             send::<V4>(sh, iface, h.dst, h.src, 1, body.len() + icmp::LEN, emit);
         }
@@ -134,12 +136,14 @@ pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::He
         sh.mib.inc(Counter::Icmp6InErrors);
         return sh.drop_packet(DropReason::IcmpCsum);
     };
+    sh.icmp_types.count(true, false, message.kind().0);
     match message {
         icmpv6::Message::EchoRequest { id, seq } => {
             sh.mib.inc(Counter::Icmp6InEchos);
             sh.mib.inc(Counter::Icmp6OutMsgs);
             sh.mib.inc(Counter::Icmp6OutEchoReplies);
             let reply = icmpv6::Message::EchoReply { id, seq };
+            sh.icmp_types.count(true, true, reply.kind().0);
             let emit = |buf: &mut [u8]| icmpv6::emit(h.dst, h.src, reply, body, buf);
             send::<V6>(sh, iface, h.dst, h.src, 58, body.len() + icmpv6::LEN, emit);
         }
@@ -372,6 +376,8 @@ fn quoting<F: Side>(
     } else {
         Counter::IcmpOutDestUnreachs
     });
+    let kind = if F::V6 { 1 } else { 3 };
+    sh.icmp_types.count(F::V6, true, kind);
     send::<F>(sh, iface, src, dst, proto, len, |buf| {
         F::emit_unreachable(src, dst, code, quote, buf)
     });

@@ -73,11 +73,16 @@ fn frame_len(frame: &RxFrame<'_>) -> usize {
 fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &RxFrame<'_>) {
     let sh = &mut net.sh;
     sh.mib.inc(Counter::IpInReceives);
+    sh.mib.add(Counter::IpExtInOctets, frame_len(frame) as u64);
     let (h, skip) = match ipv4::parse_split(frame.head, frame_len(frame)) {
         Ok(ok) => ok,
         Err(e) => {
             sh.mib.inc(Counter::IpInHdrErrors);
             let csum = e == ipv4::Error::BadChecksum;
+            if csum {
+                // The mark is looked at first.
+                sh.count_mark(false, frame.head.get(1).copied().unwrap_or(0));
+            }
             return sh.drop_packet(if csum {
                 DropReason::IpCsum
             } else {
@@ -85,6 +90,7 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &Rx
             });
         }
     };
+    sh.count_mark(false, h.tos);
     let (src, dst) = (Ipv4Addr::from(h.src), Ipv4Addr::from(h.dst));
     let any_local = sh.iface(iface).is_some_and(|i| i.any_local);
     let on_lo = iface == IfaceId::LO;
@@ -241,10 +247,12 @@ fn reassemble(
 fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &RxFrame<'_>) {
     let sh = &mut net.sh;
     sh.mib.inc(Counter::Ip6InReceives);
+    sh.mib.add(Counter::Ip6InOctets, frame_len(frame) as u64);
     let Ok((h, _)) = ipv6::parse_split(frame.head, frame_len(frame)) else {
         sh.mib.inc(Counter::Ip6InHdrErrors);
         return sh.drop_packet(DropReason::IpInhdr);
     };
+    sh.count_mark(true, h.traffic_class);
     let (src, dst) = (Ipv6Addr::from(h.src), Ipv6Addr::from(h.dst));
     let any_local = sh.iface(iface).is_some_and(|i| i.any_local);
     let on_lo = iface == IfaceId::LO;

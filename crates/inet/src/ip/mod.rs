@@ -5,3 +5,4 @@ pub(crate) mod icmp;
 pub(crate) mod input;
 pub(crate) mod limit;
 pub(crate) mod output;
+pub(crate) mod types;

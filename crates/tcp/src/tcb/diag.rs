@@ -2,6 +2,7 @@
 
 use super::Tcb;
 use crate::Instant;
+use hearken_abi::TcpState;
 
 /// The timer that `ss` shows (Linux `inet_sk_diag_fill`, 6.18).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +45,50 @@ impl Tcb {
         } else {
             kept
         }
+    }
+
+    /// Bytes that a program has not read, the end of the stream counted as one (Linux `rcv_nxt` less `copied_seq`).
+    pub fn unread_numbers(&self) -> usize {
+        let fin = match self.state {
+            TcpState::CloseWait | TcpState::LastAck | TcpState::Closing => {
+                !self.xfer.as_ref().is_some_and(|x| x.eof_read)
+            }
+            _ => false,
+        };
+        self.readable() + usize::from(fin)
+    }
+
+    /// The program was told of the end of the stream.
+    pub fn end_was_read(&mut self) {
+        if let Some(x) = &mut self.xfer {
+            x.eof_read = true;
+        }
+    }
+
+    /// The time an ACK may be delayed (`icsk_ack.ato`), how many go at once, and whether they wait for data to ride on.
+    pub fn delayed_ack(&self) -> (core::time::Duration, u8, bool) {
+        let none = (core::time::Duration::ZERO, 0, false);
+        self.xfer.as_ref().map_or(none, |x| {
+            let ato = if x.timed_ack {
+                super::input::DELACK
+            } else {
+                none.0
+            };
+            // Linux counts from the first data on.
+            (ato, if x.had_data { x.quick } else { 0 }, x.pingpong)
+        })
+    }
+
+    /// Until when the timers of retransmission and of delayed ACKs would run in a kernel, which does not stop them.
+    pub fn armed(&self) -> [Instant; 2] {
+        let x = self.xfer.as_deref();
+        x.map_or([Instant(0); 2], |x| [x.resend_until, x.delack_until])
+    }
+
+    /// Whether the keepalive timer runs.
+    pub fn keeps_alive(&self) -> bool {
+        let x = self.xfer.as_deref();
+        x.is_some_and(|x| x.keepalive_at != Instant::FAR)
     }
 
     /// How often the timer has fired without an answer.

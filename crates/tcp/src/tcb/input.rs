@@ -524,7 +524,7 @@ impl Tcb {
             // After a silence the sender begins anew and wants to hear soon (tcp_event_data_recv, 6.18).
             x.quick = x.quick.max(quick);
         }
-        (x.had_data, x.data_at) = (true, now);
+        (x.had_data, x.data_at, x.timed_ack) = (true, now, true);
         let now_ack = {
             let nxt = self.rcv.nxt;
             let holes = had_holes;

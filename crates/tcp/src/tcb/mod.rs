@@ -238,6 +238,13 @@ pub struct Transfer {
     pub(crate) fast_open: Option<Box<FastOpen>>,
     /// ACKs wait for data to ride on (Linux `pingpong`).
     pub(crate) pingpong: bool,
+    /// An ACK has been delayed, or could have been.
+    pub(crate) timed_ack: bool,
+    /// The program has read the end of the stream.
+    pub(crate) eof_read: bool,
+    /// Until when a kernel's timer would still run, though what it was for may be over (Linux `sk_stop_timer` leaves it).
+    pub(crate) resend_until: Instant,
+    pub(crate) delack_until: Instant,
     /// What the program set.
     pub(crate) set: Option<Box<knobs::Set>>,
 }
@@ -559,6 +566,10 @@ impl Tcb {
                 unpushed: una,
                 fast_open: None,
                 pingpong: false,
+                timed_ack: false,
+                eof_read: false,
+                resend_until: Instant(0),
+                delack_until: Instant(0),
                 set: None,
             })
         })
@@ -623,6 +634,6 @@ mod tests {
             "{}",
             size_of::<Connection<V6>>()
         );
-        assert!(size_of::<Transfer>() <= 424, "{}", size_of::<Transfer>());
+        assert!(size_of::<Transfer>() <= 448, "{}", size_of::<Transfer>());
     }
 }

@@ -21,8 +21,14 @@ fn model_timeout(retries: u8, most: Duration) -> Duration {
 impl Tcb {
     /// Recomputes the earliest deadline.
     pub(super) fn rearm(&mut self) {
-        self.timer_at = self.xfer.as_ref().map_or(Instant::FAR, |x| {
+        self.timer_at = self.xfer.as_mut().map_or(Instant::FAR, |x| {
             let probes = x.pto_at.min(x.reo_at);
+            if x.rto_at.min(probes) != Instant::FAR {
+                x.resend_until = x.rto_at.min(probes);
+            }
+            if x.delack_at != Instant::FAR {
+                x.delack_until = x.delack_at;
+            }
             x.rto_at.min(x.delack_at).min(x.keepalive_at).min(probes)
         });
     }
@@ -49,6 +55,7 @@ impl Tcb {
             x.delack_at = Instant::FAR;
             // Nothing came to ride on: ACKs hurry again (inet_csk_exit_pingpong_mode, 6.18).
             x.pingpong = false;
+            x.timed_ack = true;
             x.quick = x.quick.saturating_sub(1);
             cx.mib.inc(Counter::DelayedAcks);
             self.flags |= Self::ACK_NOW;

@@ -119,6 +119,10 @@ impl Twin for LinuxTwin {
         rows
     }
 
+    fn proc_net(&mut self, file: &str) -> String {
+        read_proc(file)
+    }
+
     fn set_uid(&mut self, uid: u32) {
         sys::set_euid(uid).expect("setresuid");
     }

@@ -79,15 +79,14 @@ impl Twin for OursTwin {
     }
 
     fn tcp_table(&mut self) -> Vec<TcpRow> {
-        let mut rows = parse_table(
-            &self.machine.proc_net_tcp(self.now, self.process.net),
-            false,
-        );
-        rows.extend(parse_table(
-            &self.machine.proc_net_tcp6(self.now, self.process.net),
-            true,
-        ));
+        let mut rows = parse_table(&self.proc_net("tcp"), false);
+        rows.extend(parse_table(&self.proc_net("tcp6"), true));
         rows
+    }
+
+    fn proc_net(&mut self, file: &str) -> String {
+        let text = self.machine.proc_net(self.now, self.process.net, file);
+        text.unwrap_or_else(|| panic!("/proc/net/{file}: no such file"))
     }
 
     fn set_uid(&mut self, uid: u32) {

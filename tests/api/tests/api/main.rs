@@ -27,6 +27,8 @@ mod listen_errno;
 mod mptcp;
 mod option_list;
 mod ports;
+mod proc_net;
+mod proc_tcp;
 mod readiness;
 mod rest;
 mod reuseport;
