@@ -13,7 +13,6 @@ use crate::error::ConnectError;
 use crate::family::Side;
 use crate::hash::bind::Holder;
 use crate::hash::established::{Entry, Half};
-use crate::hooks::SockOp;
 use crate::listen::{advmss, shape};
 use crate::net::Net;
 use crate::shared::Shared;
@@ -254,15 +253,7 @@ fn open<F: Side>(
     }
     touch(half, sh, conn);
     if let Some(c) = half.conns.get_mut(conn) {
-        // tcp_connect (6.18), in its order.
-        for op in [
-            SockOp::TcpConnect,
-            SockOp::RwndInit,
-            SockOp::TimeoutInit,
-            SockOp::NeedsEcn,
-        ] {
-            sh.sock_op(c, op, [0; 3]);
-        }
+        sh.sock_ops_connect(c);
     }
     Ok(Connect::InProgress)
 }

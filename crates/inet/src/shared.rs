@@ -20,7 +20,7 @@ use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
 use crate::ip::types::IcmpTypes;
-use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns, SynTos};
+use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns, SynTimeouts, SynTos};
 use crate::log::Message;
 use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) lo: VecDeque<Vec<u8>>,
     pub(crate) saved_syns: SavedSyns,
     pub(crate) syn_tos: SynTos,
+    /// What a sock_ops program said of their timeouts.
+    pub(crate) syn_timeouts: SynTimeouts,
     /// At most [`LOG`] lines, the oldest first.
     pub(crate) log: VecDeque<Message>,
     /// The Fast Open keys, once there is one.
@@ -111,6 +113,7 @@ impl Shared {
             saved_syns: SavedSyns::default(),
             log: VecDeque::new(),
             syn_tos: SynTos::default(),
+            syn_timeouts: SynTimeouts::default(),
             fastopen_keys: None,
             min_ttl: false,
             filters: false,

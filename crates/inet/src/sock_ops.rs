@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use hearken_abi::TcpState;
 use hearken_tcp::Connection;
+use hearken_tcp::rtt::RTO_MAX;
 use hearken_tcp::tcb::Tcb;
 
 use crate::family::Side;
@@ -53,6 +54,12 @@ fn view(t: &Tcb) -> SockView {
     }
 }
 
+/// A reply that counts Linux's jiffies, 4 ms at 250 Hz. `None`: it says nothing.
+pub(crate) fn jiffies(reply: i32) -> Option<Duration> {
+    let n = u32::try_from(reply).ok().filter(|n| *n > 0)?;
+    Some((Duration::from_millis(4) * n).min(RTO_MAX))
+}
+
 impl Shared {
     fn call(&mut self, call: &SockOps) -> SockReply {
         let hooks = self.hooks(HookMask::SOCK_OPS);
@@ -67,6 +74,26 @@ impl Shared {
         args: [u32; 3],
     ) -> i32 {
         self.sock_op_in(c, op, args, c.tcb.state)
+    }
+
+    /// What an active open asks before its SYN leaves, and what the answers change (`tcp_connect`, 6.18, in its order).
+    pub(crate) fn sock_ops_connect<F: Side>(&mut self, c: &mut Connection<F>) {
+        self.sock_op(c, SockOp::TcpConnect, [0; 3]);
+        if let Ok(segments @ 1..) = u32::try_from(self.sock_op(c, SockOp::RwndInit, [0; 3])) {
+            c.tcb.limit_syn_window(segments);
+        }
+        self.sock_op_timeout(c);
+        if self.sock_op(c, SockOp::NeedsEcn, [0; 3]) == 1 {
+            c.tcb.need_ecn();
+        }
+    }
+
+    /// How long a SYN may take, in jiffies; nothing above zero means a second.
+    pub(crate) fn sock_op_timeout<F: Side>(&mut self, c: &mut Connection<F>) {
+        let reply = self.sock_op(c, SockOp::TimeoutInit, [0; 3]);
+        if let Some(timeout) = jiffies(reply) {
+            c.tcb.rtt.begin_with(timeout);
+        }
     }
 
     /// The same of one whose state is still another.
@@ -92,7 +119,7 @@ impl Shared {
             sock: Some(view(&c.tcb)),
         });
         if let Some(flags) = reply.cb_flags {
-            c.tcb.cb_flags = c.tcb.cb_flags & Tcb::RTT_SAMPLED | flags;
+            c.tcb.cb_flags = c.tcb.cb_flags & !CbFlags::ALL | flags;
         }
         reply.reply
     }
@@ -146,7 +173,7 @@ impl Shared {
         ];
         let state = c.tcb.told;
         if state == TcpState::SynSent && retries > 0 {
-            self.sock_op_in(c, SockOp::TimeoutInit, [0; 3], state);
+            self.sock_op_timeout(c);
         }
         self.sock_op_in(c, SockOp::Rto, args, state);
     }

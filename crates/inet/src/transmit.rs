@@ -214,7 +214,7 @@ fn segment<F: Side, T: TxSink>(
         sh.sock_op(c, SockOp::Retrans, [o.seq.0, segs, 0]);
         if state == TcpState::SynSent {
             // The timeout is asked for again (docs/linux/sock-ops.md).
-            sh.sock_op(c, SockOp::TimeoutInit, [0; 3]);
+            sh.sock_op_timeout(c);
         }
         sh.tell_retransmit(|| {
             let (local, remote) = tuple_ends(&c.tuple, mapped);

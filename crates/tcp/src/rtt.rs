@@ -42,11 +42,21 @@ impl Rtt {
         }
     }
 
+    /// The timeout while there is no sample, instead of one second: at most the longest of all (Linux `tcp_timeout_init`).
+    pub fn begin_with(&mut self, timeout: Duration) {
+        if self.srtt_us == 0 {
+            self.rttvar_us = timeout.min(RTO_MAX).as_micros() as u32;
+        }
+    }
+
     /// The timeout before back-off: SRTT + 4 * RTTVAR, the second term never under 200 ms (Linux `__tcp_set_rto`;
     /// RFC 6298 2.4 asks for one second in all).
     pub fn rto(&self) -> Duration {
         if self.srtt_us == 0 {
-            return TIMEOUT_INIT.max(Duration::from_micros(u64::from(self.rttvar_us)));
+            return match self.rttvar_us {
+                0 => TIMEOUT_INIT,
+                us => Duration::from_micros(u64::from(us)),
+            };
         }
         let us = (self.srtt_us >> 3).saturating_add(self.rttvar_us.max(RTO_MIN_US));
         Duration::from_micros(u64::from(us)).min(RTO_MAX)

@@ -8,6 +8,17 @@
 static void *(*bpf_map_lookup_elem)(void *, const void *) = (void *)BPF_FUNC_map_lookup_elem;
 static long (*bpf_sock_ops_cb_flags_set)(struct bpf_sock_ops *, int) = (void *)BPF_FUNC_sock_ops_cb_flags_set;
 
+/* What the questions are answered with; -1 says nothing. */
+#ifndef TIMEOUT
+#define TIMEOUT -1
+#endif
+#ifndef WINDOW
+#define WINDOW -1
+#endif
+#ifndef ECN
+#define ECN -1
+#endif
+
 /* Words of 32 bits, in the order in which the test reads them. */
 struct record {
 	__u32 op, args[3], state, cb_flags, full, family;
@@ -76,7 +87,19 @@ SEC("sockops") int record(struct bpf_sock_ops *ops)
 						   BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTT_CB_FLAG);
 	else
 		r->set = bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags);
-	ops->reply = -1;
+	switch (ops->op) {
+	case BPF_SOCK_OPS_TIMEOUT_INIT:
+		ops->reply = TIMEOUT;
+		break;
+	case BPF_SOCK_OPS_RWND_INIT:
+		ops->reply = WINDOW;
+		break;
+	case BPF_SOCK_OPS_NEEDS_ECN:
+		ops->reply = ECN;
+		break;
+	default:
+		ops->reply = -1;
+	}
 	return 1;
 }
 

@@ -11,6 +11,8 @@ mod kill;
 mod load;
 mod policy;
 mod queue;
+#[cfg(feature = "bpf")]
+mod sock_ops;
 #[cfg(feature = "top")]
 mod top;
 mod trace;

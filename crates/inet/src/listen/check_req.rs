@@ -259,6 +259,7 @@ pub(super) fn create_child<F: Side>(
         Entry::Connection(conn),
     );
     half.reqs.remove(slot);
+    sh.syn_timeouts.take::<F>(slot);
     sh.uncount_request(&req);
     accept_queue::add(half, sh, now, l, conn, socket);
     let Some(c) = half.conns.get_mut(conn) else {

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use hearken_abi::{Counter, Domain, DropReason, TcpState};
 use hearken_tcp::request::RequestSock;
-use hearken_tcp::rtt::TIMEOUT_INIT;
+use hearken_tcp::rtt::{RTO_MAX, TIMEOUT_INIT};
 use hearken_tcp::tcb::{NONE, initial_window};
 use hearken_tcp::{Family, Instant, Seq};
 use hearken_wire::{Flags, Options, tcp};
@@ -20,6 +20,7 @@ use crate::hooks::{HookMask, Retransmit, SockOp, StateChange, Step};
 use crate::ip::icmp;
 use crate::log::Message;
 use crate::shared::Shared;
+use crate::sock_ops::jiffies;
 use crate::socket::{Conf, Socket, shown};
 use crate::tcp_input::{Packet, tuple_ends};
 use crate::tcp_output::{self, Ends, Head};
@@ -27,6 +28,10 @@ use crate::timers::{Key, Kind};
 
 /// How long a held SYN may wait for its verdict: as long as a client tries (RFC 9293 3.8.3, R2 for SYN, roughly).
 const HOLD: Duration = Duration::from_secs(127);
+
+/// The ECN field of a packet's TOS, and its value for a sender that understands it (RFC 3168 5).
+const ECT: u8 = 3;
+const ECT_0: u8 = 2;
 
 /// The largest segment that an interface lets us announce.
 pub(crate) fn advmss<F: Family>(mtu: u32, max_seg: u16) -> u16 {
@@ -157,8 +162,7 @@ pub(crate) fn conn_request<F: Side>(
     let Some(mut req) = request(sh, now, l, p, (isn, p.seg.seq)) else {
         return;
     };
-    sh.sock_op_request(SockOp::RwndInit, local, remote);
-    sh.sock_op_request(SockOp::TimeoutInit, local, remote);
+    let timeout = jiffies(sh.sock_op_request(SockOp::TimeoutInit, local, remote));
     if cookie {
         // Neither cookie nor data of Fast Open counts then (docs/linux 87).
         return super::cookies::send(sh, now, l, req, p.tos);
@@ -180,7 +184,13 @@ pub(crate) fn conn_request<F: Side>(
     if save != 0 {
         req.flags |= RequestSock::<F>::SAVED_SYN;
     }
+    if let Some(timeout) = timeout.filter(|_| !held) {
+        req.deadline = now + timeout;
+    }
     let slot = hash(half, sh, req);
+    if let Some(timeout) = timeout {
+        sh.syn_timeouts.keep::<F>(slot, timeout);
+    }
     if sh.sysctls.tcp_reflect_tos != 0 {
         sh.syn_tos.keep::<F>(slot, p.tos);
     }
@@ -229,21 +239,37 @@ fn request<F: Side>(
     };
     let shape = shape(sh, sh.listeners.get(l)?.socket);
     let o = &p.header.options;
+    // An ACK has no window scale option: a cookie's comes back by the timestamp, and ours is computed as before.
+    let is_ack = p.header.flags.contains(Flags::ACK);
+    // RFC 3168 6.1.1: a SYN that asks is itself unmarked; one of AccECN may be marked (docs/linux 74).
+    let asks = p.header.flags.contains(Flags::ECE.with(Flags::CWR)) && !is_ack;
+    let marked = p.seg.ecn != 0 && !p.header.ae;
+    let mut ecn = asks && !marked && sh.sysctls.tcp_ecn != 0;
+    let mut rwnd = 0;
+    if !is_ack && sh.wants(HookMask::SOCK_OPS) {
+        let listener = sh.listeners.get(l).map(|l| l.domain);
+        let (local, remote) = tuple_ends(&tuple, !F::V6 && listener == Some(Domain::Inet6));
+        ecn |= asks && !ecn && sh.sock_op_request(SockOp::NeedsEcn, local, remote) == 1;
+        let reply = sh.sock_op_request(SockOp::RwndInit, local, remote);
+        rwnd = u32::try_from(reply).unwrap_or(0);
+    }
     let sys = &sh.sysctls;
     let wscale = o.wscale.filter(|_| sys.tcp_window_scaling != 0);
     let timestamps = o.timestamps.filter(|_| sys.tcp_timestamps != 0);
     let adv = advmss::<F>(sh.mtu_to(out, F::to_ip(tuple.raddr)), shape.max_seg);
     let seg = adv - if timestamps.is_some() { 12 } else { 0 };
     let rcvbuf = shape.rcvbuf.unwrap_or(sys.tcp_rmem[1]);
-    // An ACK has no window scale option: a cookie's comes back by the timestamp, and ours is computed as before.
-    let is_ack = p.header.flags.contains(Flags::ACK);
-    let (wnd, scale) = initial_window(
+    let (mut wnd, scale) = initial_window(
         sys,
         rcvbuf,
         shape.window_clamp,
         seg,
         wscale.is_some() || is_ack,
     );
+    if rwnd > 0 {
+        // A program that asks for more than the buffer gives gets it (tcp_openreq_init_rwin, 6.18; docs/linux/sock-ops.md).
+        wnd = rwnd.saturating_mul(u32::from(seg)).min(65535);
+    }
     // RFC 9293 3.7.1: no option means 536, over IPv6 1220; Linux never goes under tcp_min_snd_mss (docs/linux 72).
     let default_mss = if F::V6 { 1220 } else { 536 };
     let said = if is_ack {
@@ -260,13 +286,7 @@ fn request<F: Side>(
         RequestSock::<F>::SACK_OK,
         o.sack_permitted && sys.tcp_sack != 0,
     );
-    // RFC 3168 6.1.1: a SYN that asks is itself unmarked; one of AccECN may be marked (docs/linux 74).
-    let asks = p.header.flags.contains(Flags::ECE.with(Flags::CWR));
-    let marked = p.seg.ecn != 0 && !p.header.ae;
-    on(
-        RequestSock::<F>::ECN_OK,
-        asks && !marked && !is_ack && sys.tcp_ecn != 0,
-    );
+    on(RequestSock::<F>::ECN_OK, ecn);
     Some(RequestSock {
         deadline: now + TIMEOUT_INIT,
         tuple,
@@ -370,6 +390,7 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
         sh.saved_syns.take::<F>(slot);
     }
     sh.syn_tos.take::<F>(slot);
+    sh.syn_timeouts.take::<F>(slot);
     sh.uncount_request(&r);
     tell(sh, &r, TcpState::SynRecv, TcpState::Close);
 }
@@ -404,15 +425,19 @@ fn syn_ack<F: Side>(
     socket: u32,
 ) -> (tcp::Header, Ends<F::Addr>) {
     let shape = shape(sh, socket);
-    if sh.wants(HookMask::SOCK_OPS) {
+    let mut tos = shape.tos;
+    if tos & ECT == 0 && sh.wants(HookMask::SOCK_OPS) {
         let (local, remote) = tuple_ends(&r.tuple, is_mapped(sh, r));
-        sh.sock_op_request(SockOp::NeedsEcn, local, remote);
+        if sh.sock_op_request(SockOp::NeedsEcn, local, remote) == 1 {
+            // tcp_v4_send_synack (6.18): marked, whether the SYN asked or not.
+            tos |= ECT_0;
+        }
     }
     sh.mib.inc(Counter::TcpOutSegs);
     let ends = Ends {
         src: r.tuple.laddr,
         dst: r.tuple.raddr,
-        tos: shape.tos,
+        tos,
         ttl: shape.ttl,
     };
     (syn_ack_header(sh, r, shape.max_seg, now.millis32()), ends)
@@ -505,7 +530,8 @@ pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: I
         l.young -= 1;
     }
     r.num_timeout += 1;
-    r.deadline = now + TIMEOUT_INIT * (1 << r.num_timeout.min(7));
+    let first = sh.syn_timeouts.get::<F>(slot).unwrap_or(TIMEOUT_INIT);
+    r.deadline = now + (first * (1 << r.num_timeout.min(7))).min(RTO_MAX);
     let at = r.deadline;
     let generation = half.reqs.generation(slot);
     sh.timers.set(at, key::<F>(slot, generation));

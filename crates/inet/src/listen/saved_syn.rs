@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::family::Side;
 use crate::tcp_input::Packet;
@@ -42,6 +43,23 @@ impl SynTos {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// The first timeout of half-open connections for which a sock_ops program named one, by family and slot (Linux
+/// `tcp_request_sock` has it in itself).
+#[derive(Debug, Default)]
+pub(crate) struct SynTimeouts(BTreeMap<(bool, u32), Duration>);
+
+impl SynTimeouts {
+    pub(super) fn keep<F: Side>(&mut self, slot: u32, timeout: Duration) {
+        self.0.insert((F::V6, slot), timeout);
+    }
+    pub(super) fn get<F: Side>(&self, slot: u32) -> Option<Duration> {
+        self.0.get(&(F::V6, slot)).copied()
+    }
+    pub(super) fn take<F: Side>(&mut self, slot: u32) {
+        self.0.remove(&(F::V6, slot));
     }
 }
 

@@ -1,7 +1,6 @@
 //! SEGMENT ARRIVES (RFC 9293 3.10.7, in Linux's order: `tcp_validate_incoming`, `tcp_rcv_state_process`).
 
 use super::{Ctx, Effects, Segment, SoError, Tcb};
-use crate::rtt::TIMEOUT_INIT;
 use crate::seq::Seq;
 use core::time::Duration;
 use hearken_abi::{Counter, DropReason, TcpState};
@@ -578,9 +577,9 @@ impl Tcb {
 
     /// Starts the retransmission timer of a SYN (one second, doubled each time: RFC 6298 2.1).
     pub(super) fn arm_syn(&mut self, cx: &mut Ctx<'_>) {
-        let now = cx.now;
+        let (now, rto, most) = (cx.now, self.rtt.rto(), self.rto_max(cx));
         let x = self.xfer(cx);
-        x.rto_at = now + TIMEOUT_INIT * (1 << x.backoff.min(7));
+        x.rto_at = now + x.backed_off(rto, most);
         self.rearm();
     }
 }

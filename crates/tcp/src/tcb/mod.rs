@@ -362,8 +362,24 @@ impl Tcb {
     /// The next new data carries CWR.
     pub const ECN_QUEUE_CWR: u8 = 8;
 
+    /// Of `cb_flags`: the SYN is marked as ECN-capable.
+    const ECT_SYN: u8 = 64;
     /// Of `cb_flags`: the round-trip time was measured. The owner clears it.
     pub const RTT_SAMPLED: u8 = 128;
+
+    /// What a sock_ops program answered in SYN_SENT: the window of the SYN is that many segments at most.
+    pub fn limit_syn_window(&mut self, segments: u32) {
+        self.rcv.wnd = self
+            .rcv
+            .wnd
+            .min(segments.saturating_mul(u32::from(self.mss)));
+    }
+
+    /// The same: the congestion control needs ECN, so that the SYN asks for it whatever `tcp_ecn` says.
+    pub fn need_ecn(&mut self) {
+        self.ecn |= Self::ECN_OK;
+        self.cb_flags |= Self::ECT_SYN;
+    }
 
     /// Takes a measurement of the round-trip time.
     pub(crate) fn sample_rtt(&mut self, us: u32) {

@@ -115,7 +115,7 @@ impl Tcb {
             offset: 0,
             len: len as usize,
             gso_size: 0,
-            ect: false,
+            ect: self.cb_flags & Self::ECT_SYN != 0,
         }
     }
 

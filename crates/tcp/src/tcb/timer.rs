@@ -2,7 +2,7 @@
 
 use super::{CaState, Ctx, Effects, SoError, Tcb};
 use crate::Instant;
-use crate::rtt::{RTO_MIN_US, TIMEOUT_INIT};
+use crate::rtt::RTO_MIN_US;
 use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 
@@ -179,8 +179,7 @@ impl Tcb {
             cx.mib.inc(Counter::TcpTimeouts);
             // However many linear ones there are, a SYN ends when the doubled ones alone would have ended
             // (retransmits_timed_out, 6.18; docs/linux/connect.md). Until data moves, `drs_at` is when the SYN was made.
-            let too_long =
-                syn_sent && cx.now >= x.drs_at + TIMEOUT_INIT * ((2 << syn_retries.min(30)) - 1);
+            let too_long = syn_sent && cx.now >= x.drs_at + rto * ((2 << syn_retries.min(30)) - 1);
             let over = if syn {
                 x.retries >= limit || too_long
             } else {

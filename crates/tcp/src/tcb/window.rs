@@ -26,7 +26,6 @@ pub fn initial_window(
         space -= space % mss;
     }
     let wnd = space.min(65535);
-    let wnd = if wnd > mss { wnd - wnd % mss } else { wnd };
     let mut scale = 0;
     if wscale_ok {
         // Room for the largest buffer that the connection may grow to.

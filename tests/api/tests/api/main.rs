@@ -35,6 +35,7 @@ mod reuseport;
 mod saved_syn;
 mod segments;
 mod sock_ops;
+mod sock_ops_replies;
 mod socket_filter;
 mod sockopt;
 mod stray;

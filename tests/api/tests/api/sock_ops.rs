@@ -20,34 +20,40 @@ family_cases! {
 /// The object, compiled once.
 fn object() -> &'static [u8] {
     static OBJECT: OnceLock<Vec<u8>> = OnceLock::new();
-    OBJECT.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sock_ops.c");
-        let out = Command::new("clang")
-            // Debian keeps <asm/types.h> below the triple.
-            .args([
-                "-target",
-                "bpf",
-                "-O2",
-                "-g",
-                "-I/usr/include/x86_64-linux-gnu",
-                "-c",
-                "-o",
-                "-",
-            ])
-            .arg(source)
-            .output()
-            .expect("clang is installed");
-        let said = String::from_utf8_lossy(&out.stderr);
-        assert!(out.status.success(), "{said}");
-        out.stdout
-    })
+    OBJECT.get_or_init(|| compiled("sock_ops.c", &[]))
+}
+
+/// An object of clang's, with these definitions.
+pub(crate) fn compiled(source: &str, defines: &[&str]) -> Vec<u8> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data")
+        .join(source);
+    let out = Command::new("clang")
+        // Debian keeps <asm/types.h> below the triple.
+        .args([
+            "-target",
+            "bpf",
+            "-O2",
+            "-g",
+            "-I/usr/include/x86_64-linux-gnu",
+            "-c",
+            "-o",
+            "-",
+        ])
+        .args(defines)
+        .arg(source)
+        .output()
+        .expect("clang is installed");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{said}");
+    out.stdout
 }
 
 /// What the object wrote of one callback: `struct record`.
 #[derive(Clone, Copy)]
-struct Record([u32; 29]);
+pub(crate) struct Record([u32; 29]);
 
-fn records(t: &mut dyn Twin) -> Vec<Record> {
+pub(crate) fn records(t: &mut dyn Twin) -> Vec<Record> {
     let word = |b: &[u8]| u32::from_ne_bytes(b.try_into().expect("four bytes"));
     let count = t.bpf_lookup("count", &[0; 4]).expect("the first element");
     (0..word(&count))
@@ -73,7 +79,7 @@ const STATE_CB: u32 = 10;
 const RTT_CB: u32 = 12;
 
 impl Record {
-    fn op(&self) -> u32 {
+    pub(crate) fn op(&self) -> u32 {
         self.0[OP]
     }
 
