@@ -175,7 +175,8 @@ pub(crate) fn conn_request<F: Side>(
         }
     }
     if held {
-        (req.flags, req.deadline) = (req.flags | RequestSock::<F>::HELD, now + HOLD);
+        req.flags |= RequestSock::<F>::HELD;
+        req.deadline = now + HOLD;
     }
     let save = sh
         .listeners
@@ -516,10 +517,7 @@ pub(crate) fn syn_ack_timer<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: I
     sh.mib.inc(Counter::TcpTimeouts);
     // A peer that acknowledged already waits for its deferral to end, without being asked again before the last
     // timeout, and outlives the retries meanwhile (syn_ack_recalc, 6.18; docs/linux 91, 92).
-    let (defer, deferred) = (
-        shape.defer_accept,
-        shape.defer_accept != 0 && r.has(RequestSock::<F>::ACKED),
-    );
+    let (defer, deferred) = (shape.defer_accept, r.has(RequestSock::<F>::ACKED));
     if r.num_timeout >= retries && !(deferred && r.num_timeout < defer) {
         return remove(half, sh, slot);
     }

@@ -88,7 +88,6 @@ pub(super) fn send<F: Side>(
     } else {
         // Nothing but the MSS survives (docs/linux 80).
         req.flags = 0;
-        req.wscales = 0;
     }
     let Some(listener) = sh.listeners.get_mut(l) else {
         return;
@@ -152,12 +151,8 @@ pub(crate) fn check<F: Side>(
         return;
     };
     if let Some(r) = half.reqs.get_mut(slot) {
-        let scale = if flags & RequestSock::<F>::WSCALE_OK != 0 {
-            r.wscales & 0xf0 | snd_wscale
-        } else {
-            0
-        };
-        (r.mss, r.flags, r.wscales) = (mss.min(r.mss), flags, scale);
+        (r.mss, r.flags) = (mss.min(r.mss), flags);
+        r.wscales = r.wscales & 0xf0 | snd_wscale;
         // No round trip was measured: the SYN-ACK's time is not known.
         r.num_retrans = 1;
     }

@@ -67,6 +67,19 @@ fn held_syn_accepted_late_retransmits_from_then_and_completes() {
 }
 
 #[test]
+fn held_syn_accepted_late_measures_the_round_trip_from_its_syn_ack() {
+    let (mut p, l, id) = held();
+    assert!(p.wait(Duration::from_millis(1_234)).is_empty());
+    p.net.resolve_syn(p.now, id, SynVerdict::Accept);
+    p.ack = p.out()[0].h.seq.wrapping_add(1);
+    p.options = Options::NONE;
+    p.now = p.now + Duration::from_millis(50);
+    assert!(p.say(ACK, &[]).is_empty());
+    let child = p.net.accept(p.now, l).unwrap().socket;
+    assert_eq!(p.net.tcp_info(p.now, child).rtt, 50_000);
+}
+
+#[test]
 fn held_syn_without_a_verdict_vanishes_after_127_seconds() {
     let (mut p, l, id) = held();
     let queue = |p: &Peer| p.net.listener_queues(l).unwrap().syn_queue;

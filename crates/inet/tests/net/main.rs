@@ -13,6 +13,7 @@ mod garbage;
 mod held;
 mod log;
 mod lossy;
+mod queues;
 mod recovery;
 mod routes;
 mod segments;

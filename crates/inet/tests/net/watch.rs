@@ -95,6 +95,22 @@ fn states_of_a_whole_life_are_told_on_both_sides() {
     }
 }
 
+/// Whoever follows a connection finds it by its addresses: they are told alike, half-open and complete.
+#[test]
+fn states_of_an_ipv4_client_at_a_dual_stack_listener_are_told_with_mapped_addresses() {
+    let mut p = Pair::new();
+    let b = log(HookMask::STATES);
+    p.b.set_hooks(Some(Box::new(b.clone())));
+    p.listen("[::]:80", 5);
+    p.connect("10.0.0.2:80");
+    p.settle();
+    let states = b.states.lock().unwrap();
+    let whose: Vec<_> = states.iter().map(|c| (c.local, c.remote)).collect();
+    assert_eq!(whose.len(), 3, "{states:?}");
+    assert_eq!(whose[1].0, "[::ffff:10.0.0.2]:80".parse().unwrap());
+    assert_eq!(whose[2], whose[1]);
+}
+
 #[test]
 fn segment_and_syn_ack_that_leave_again_are_told() {
     let mut p = Pair::new();

@@ -1,13 +1,15 @@
 //! The accept queue: how many fit, what overflow does, and what a queued child may go through (statements 42 to 49).
 
+use core::mem::discriminant;
 use core::time::Duration;
 
 use hearken_abi::Errno;
-use hearken_twin::{Ip, Peer, Twin};
+use hearken_twin::{Ip, Opt, Peer, Twin};
 
 family_cases! {
     accept_queue_holds_limit_plus_one,
     accept_queue_full_final_ack_is_dropped_and_request_kept,
+    accept_queue_full_final_ack_changes_nothing_of_what_was_negotiated,
     accept_queue_full_data_is_dropped_until_room,
     accept_queue_full_abort_on_overflow_resets,
     accept_queue_full_abort_on_overflow_syn_is_only_dropped,
@@ -100,6 +102,32 @@ fn accept_queue_full_final_ack_is_dropped_and_request_kept(t: &mut dyn Twin, ip:
     );
     t.expect_queue(fd, 2, 1);
     assert_eq!(t.half_open(), 0);
+}
+
+/// Statement 44: the SYN-ACK that is sent again offers what the first did, and the connection has it.
+fn accept_queue_full_final_ack_changes_nothing_of_what_was_negotiated(t: &mut dyn Twin, ip: Ip) {
+    let fd = t.listener(ip, 80, 0);
+    Peer::new(ip, 4000, 80).open(t);
+    let mut late = Peer::new(ip, 4001, 80);
+    t.listen(fd, 1).unwrap();
+    let first = late.half_open(t);
+    t.listen(fd, 0).unwrap();
+    for _ in 0..2 {
+        late.ack(t);
+        t.expect_nothing();
+    }
+    let again = late.expect_within(t, "SA", Duration::from_millis(1300));
+    let kinds = |p: &hearken_twin::Packet| p.options.iter().map(discriminant).collect::<Vec<_>>();
+    assert_eq!(kinds(&again), kinds(&first));
+    assert!(t.accept(fd).is_ok());
+    late.ack(t);
+    let child = t.accept(fd).unwrap();
+    t.send(child, b"x", 0).unwrap();
+    let data = late.expect(t, "PA");
+    assert!(
+        data.options.iter().any(|o| matches!(o, Opt::Ts(..))),
+        "{data:?}"
+    );
 }
 
 /// Statement 44.

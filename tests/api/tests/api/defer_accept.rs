@@ -11,6 +11,7 @@ family_cases! {
     defer_accept_data_or_fin_completes,
     defer_accept_reset_removes_the_request,
     defer_accept_asks_again_only_at_the_last_timeout,
+    defer_accept_asks_a_silent_peer_as_ever,
     defer_accept_outlives_the_retries,
     defer_accept_ends_and_a_bare_ack_completes,
     defer_accept_is_read_when_the_ack_comes,
@@ -97,6 +98,10 @@ fn defer_accept_reset_removes_the_request(t: &mut dyn Twin, ip: Ip) {
 fn syn_acks(t: &mut dyn Twin, peer: &mut Peer, seconds: u64) -> Vec<u64> {
     peer.half_open(t);
     peer.ack(t);
+    heard(t, seconds)
+}
+
+fn heard(t: &mut dyn Twin, seconds: u64) -> Vec<u64> {
     let (start, mut seen) = (t.now(), Vec::new());
     let end = start + Duration::from_secs(seconds);
     while t.now() < end {
@@ -121,6 +126,13 @@ fn defer_accept_asks_again_only_at_the_last_timeout(t: &mut dyn Twin, ip: Ip) {
         ("TcpExtTCPTimeouts", 3),
     ];
     t.expect_tcp_counters(&before, &expected);
+}
+
+/// Statement 91: only a peer that acknowledged is left alone.
+fn defer_accept_asks_a_silent_peer_as_ever(t: &mut dyn Twin, ip: Ip) {
+    deferring(t, ip, 5, 3);
+    Peer::new(ip, 4000, 80).half_open(t);
+    assert_eq!(heard(t, 4), [1, 3]);
 }
 
 /// Statement 92.

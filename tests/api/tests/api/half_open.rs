@@ -11,6 +11,7 @@ family_cases! {
     half_open_new_syn_below_window_gets_an_ack,
     half_open_wrong_ack_number_gets_rst_and_is_kept,
     half_open_out_of_window_gets_an_ack_at_a_limited_rate,
+    half_open_empty_ack_at_the_right_edge_completes_but_data_there_does_not,
     half_open_old_timestamp_counts_paws,
     half_open_segment_without_ack_is_ignored,
     half_open_exact_rst_removes_silently,
@@ -143,6 +144,28 @@ fn half_open_out_of_window_gets_an_ack_at_a_limited_rate(t: &mut dyn Twin, ip: I
     t.expect_tcp_counters(&before, &[("TcpExtTCPACKSkippedSynRecv", 1)]);
     assert_eq!(t.half_open(), 1);
     peer.ack(t);
+    t.expect_queue(fd, 1, 5);
+}
+
+/// Statement 61: where the window ends, a segment without data is still in it (`tcp_in_window`).
+fn half_open_empty_ack_at_the_right_edge_completes_but_data_there_does_not(
+    t: &mut dyn Twin,
+    ip: Ip,
+) {
+    t.sysctl("net.ipv4.tcp_invalid_ratelimit", "0").unwrap();
+    let fd = t.listener(ip, 80, 5);
+    let mut peer = Peer::new(ip, 4000, 80);
+    let window = u32::from(peer.half_open(t).window);
+    for (past, data) in [(0, "x"), (1, ""), (1, "x")] {
+        let mut segment = peer.segment("A").data(data.as_bytes());
+        segment.seq += window + past;
+        t.inject(&segment.packet());
+        expect_ack(t, &mut peer);
+        t.expect_queue(fd, 0, 5);
+    }
+    let mut edge = peer.segment("A");
+    edge.seq += window;
+    t.inject(&edge.packet());
     t.expect_queue(fd, 1, 5);
 }
 
