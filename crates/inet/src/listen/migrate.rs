@@ -171,3 +171,38 @@ pub(super) fn request<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) -
     sh.mib.inc(Counter::TcpMigrateReqSuccess);
     Some(l)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::*;
+    use alloc::vec::Vec;
+
+    /// A listener that is gone is forgotten with the last request that names it.
+    #[test]
+    fn departed_listener_goes_with_its_last_request() {
+        let mut n = Net::new(Config::new([1; 32]));
+        let now = Instant(1_000_000_000);
+        for half_open in [0, 3] {
+            let l = n.socket(Domain::Inet);
+            // The client's ACK does not complete the handshake.
+            n.set_option(now, l, Opt::DeferAccept(3)).unwrap();
+            n.listen(now, l, 5).unwrap();
+            let at = ([127, 0, 0, 1], n.local_addr(l).port()).into();
+            let clients: Vec<SocketId> = (0..half_open)
+                .map(|_| {
+                    let c = n.socket(Domain::Inet);
+                    n.connect(now, c, at, &Cred::ROOT).unwrap();
+                    while n.poll_lo(now) {}
+                    c
+                })
+                .collect();
+            n.close(now, l);
+            for c in clients {
+                assert_eq!(n.sh.departed.len(), 1);
+                n.abort(now, c);
+                while n.poll_lo(now) {}
+            }
+            assert_eq!(n.sh.departed.len(), 0, "{half_open} were half-open");
+        }
+    }
+}

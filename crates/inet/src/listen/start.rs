@@ -69,7 +69,7 @@ pub(crate) fn listen_start(
         tally: super::Tally::default(),
         cookies_until: Instant(0),
         group: NONE,
-        incoming_cpu: s.conf.as_ref().map_or(-1, |c| c.incoming_cpu),
+        incoming_cpu: s.conf().incoming_cpu,
         fast_open: Default::default(),
     };
     let (shares, uid) = (s.has(Socket::REUSE_PORT), s.conf().uid);

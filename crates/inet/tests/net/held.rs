@@ -80,6 +80,36 @@ fn held_syn_accepted_late_measures_the_round_trip_from_its_syn_ack() {
 }
 
 #[test]
+fn listen_any_of_one_family_closed_leaves_the_other() {
+    for (closed, left) in [
+        ("10.0.0.2:80", "[fd00::2]:80"),
+        ("[fd00::2]:80", "10.0.0.2:80"),
+    ] {
+        let mut p = Pair::new();
+        p.b.set_any_local(ETH);
+        let v4 = p.b.listen_any(p.now, Domain::Inet, 10);
+        let v6 = p.b.listen_any(p.now, Domain::Inet6, 10);
+        p.b.close(p.now, if closed.starts_with('1') { v4 } else { v6 });
+        // A listener in its place takes what is its own only.
+        let l = p.listen("10.0.0.2:9", 5);
+        let refused = p.connect(closed);
+        let held = p.connect(left);
+        p.settle();
+        assert_eq!(p.a.take_error(refused), Some(SoError::Refused), "{closed}");
+        assert_eq!(p.a.state(held), TcpState::SynSent);
+        assert_eq!(p.b.listener_queues(l).unwrap().syns, 0);
+        let mut events = [Event::Ready {
+            token: 0,
+            ready: Ready::NONE,
+        }; 4];
+        let n = p.b.poll_events(&mut events);
+        let held =
+            |e: &Event| matches!(e, Event::Syn { local, .. } if *local == left.parse().unwrap());
+        assert!(events[..n].iter().any(held), "{left}");
+    }
+}
+
+#[test]
 fn held_syn_without_a_verdict_vanishes_after_127_seconds() {
     let (mut p, l, id) = held();
     let queue = |p: &Peer| p.net.listener_queues(l).unwrap().syn_queue;

@@ -122,8 +122,11 @@ fn fast_open_queue_place_of_a_reset_child_is_held_for_a_minute(t: &mut dyn Twin,
     assert!(full(t, ip, 4002, 80));
     t.advance(Duration::from_millis(1500));
     while t.next_packet(Duration::ZERO).is_some() {}
-    assert!(!full(t, ip, 4003, 80));
+    let (mut next, _) = opened(t, ip, 4003, 80, b"hello");
     assert!(full(t, ip, 4004, 80));
+    // The place is the next child's alone now.
+    next.ack(t);
+    assert!(!full(t, ip, 4005, 80));
 }
 
 /// Statement 94: also later, and 0 turns it off.

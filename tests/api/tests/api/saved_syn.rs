@@ -2,7 +2,9 @@
 
 use hearken_abi::Errno;
 use hearken_abi::sock::{SOL_TCP, TCP_SAVE_SYN, TCP_SAVED_SYN};
-use hearken_twin::{Fd, Ip, Opt, Peer, Twin};
+use hearken_twin::{Cookie, Fd, Ip, Opt, Peer, Twin};
+
+use super::fast_open_peer::{KEY, cookie_of, fast, server};
 
 family_cases! {
     saved_syn_is_the_headers_as_they_came,
@@ -12,6 +14,7 @@ family_cases! {
     saved_syn_hangs_on_the_option_at_the_syn,
     saved_syn_cannot_be_taken_back_by_the_child,
     saved_syn_of_a_cookie_is_empty,
+    saved_syn_of_a_fast_open_child_is_kept_if_asked,
     saved_syn_of_a_reset_child_stays_readable,
     saved_syn_values_and_who_has_none,
 }
@@ -112,6 +115,21 @@ fn saved_syn_of_a_cookie_is_empty(t: &mut dyn Twin, ip: Ip) {
     Peer::new(ip, 4000, 80).offering(&[Opt::Mss(1460)]).open(t);
     let child = t.accept(fd).unwrap();
     assert_eq!(read(t, child), Ok(vec![]));
+}
+
+fn saved_syn_of_a_fast_open_child_is_kept_if_asked(t: &mut dyn Twin, ip: Ip) {
+    let fd = server(t, ip, 80, 5, 5);
+    for value in [0, 1] {
+        t.set_int(fd, SOL_TCP, TCP_SAVE_SYN, value).unwrap();
+        let right = Opt::FastOpen(Cookie::new(&cookie_of(KEY, ip)), false);
+        let mut peer = fast(ip, 4000 + value as u16, 80, Some(right));
+        let packet = peer.syn_segment().data(b"hello").packet();
+        t.inject(&packet);
+        assert_eq!(peer.expect(t, "SA").ack, 1006);
+        let child = t.accept(fd).unwrap();
+        let kept = if value == 0 { 0 } else { packet.len() - 5 };
+        assert_eq!(read(t, child), Ok(packet[..kept].to_vec()));
+    }
 }
 
 fn saved_syn_of_a_reset_child_stays_readable(t: &mut dyn Twin, ip: Ip) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use hearken_abi::Errno;
-use hearken_twin::{Fd, Ip, Opt, Peer, Segment, Twin};
+use hearken_twin::{Cookie, Fd, Ip, Opt, Peer, Segment, Twin};
+
+use super::fast_open_peer::{KEY, cookie_of, fast, server};
 
 family_cases! {
     time_wait_answers_each_syn_like_linux,
@@ -17,6 +19,7 @@ family_cases! {
     timestamp_offset_of_mode_2_is_none,
     reflect_tos_copies_the_syn_s,
     reflect_tos_of_a_cookie_is_the_ack_s,
+    reflect_tos_of_a_fast_open_child_is_the_syn_s,
 }
 
 cases! {
@@ -315,6 +318,27 @@ fn reflect_tos_of_a_cookie_is_the_ack_s(t: &mut dyn Twin, ip: Ip) {
     let child = t.accept(listener).unwrap();
     t.send(child, b"x", 0).unwrap();
     assert_eq!(peer.expect(t, "PA").tos, 0x10);
+}
+
+/// Statement 73: a child that the SYN made sends by it at once.
+fn reflect_tos_of_a_fast_open_child_is_the_syn_s(t: &mut dyn Twin, ip: Ip) {
+    let (level, name) = ip.pick(
+        (libc::IPPROTO_IP, libc::IP_TOS),
+        (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+    );
+    let listener = server(t, ip, 80, 5, 5);
+    t.set_int(listener, level, name, 0x20).unwrap();
+    for (reflect, want) in [("0", 0x20), ("1", 0x48)] {
+        t.sysctl("net.ipv4.tcp_reflect_tos", reflect).unwrap();
+        let right = Opt::FastOpen(Cookie::new(&cookie_of(KEY, ip)), false);
+        let mut peer = fast(ip, 4000 + want, 80, Some(right));
+        t.inject(&marked(peer.syn_segment().data(b"hello"), 0x4b));
+        let p = peer.expect(t, "SA");
+        assert_eq!((p.ack, u16::from(p.tos)), (1006, want));
+        let child = t.accept(listener).unwrap();
+        t.send(child, b"x", 0).unwrap();
+        assert_eq!(u16::from(peer.expect(t, "PA").tos), want, "the child's");
+    }
 }
 
 /// Statement 73.
