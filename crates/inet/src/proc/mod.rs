@@ -17,7 +17,7 @@ use hearken_tcp::Instant;
 use crate::api::SocketId;
 use crate::net::Net;
 
-/// The names that [`file`] knows.
+/// The names that [`file()`] knows.
 pub const FILES: [&str; 7] = [
     "netstat",
     "snmp",
