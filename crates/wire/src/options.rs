@@ -99,7 +99,8 @@ pub struct Options {
     pub sack: SackBlocks,
     /// Fast Open, SYN only.
     pub fast_open: Option<FastOpen>,
-    /// An MD5 signature (RFC 2385) is there; never emitted.
+    /// An MD5 signature (RFC 2385). It is emitted first and as zeros: the sixteen bytes at [`SIGNATURE_AT`] are for who has
+    /// the key and the rest of the segment.
     pub md5: bool,
     /// The list is one for which Linux drops the segment with `TCP_AUTH_HDR`: see [`auth`]. Never emitted.
     pub bad_auth: bool,
@@ -114,6 +115,10 @@ const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 const MD5: u8 = 19;
 const MD5_LEN: usize = 18;
+/// Where in the list an emitted signature stands, behind NOP NOP and its kind and length.
+pub const SIGNATURE_AT: usize = 4;
+/// Room for all options (RFC 9293 3.1).
+const MAX_LEN: usize = 40;
 const AO: u8 = 29;
 const FAST_OPEN: u8 = 34;
 const EXPERIMENTAL: u8 = 254;
@@ -160,6 +165,20 @@ pub fn auth(bytes: &[u8]) -> Auth {
         rest = next;
     }
     found
+}
+
+/// The digest of the first MD5 signature in a list that [`auth`] finds to have one.
+#[must_use]
+pub fn signature(bytes: &[u8]) -> Option<[u8; 16]> {
+    let mut rest = bytes;
+    loop {
+        match rest {
+            [NOP, after @ ..] => rest = after,
+            [MD5, len, ..] if usize::from(*len) == MD5_LEN => return array(rest, 2),
+            [kind, len, ..] if *kind != EOL && *len >= 2 => rest = rest.get(usize::from(*len)..)?,
+            _ => return None,
+        }
+    }
 }
 
 impl Options {
@@ -247,14 +266,20 @@ impl Options {
     /// How many SACK blocks fit beside the other options.
     #[must_use]
     pub const fn sack_room(&self) -> usize {
-        // 40 bytes of options, 12 for NOP NOP TS, 4 for NOP NOP and the SACK header.
-        if self.timestamps.is_some() { 3 } else { 4 }
+        // 40 bytes of options, 12 for NOP NOP TS, 4 for NOP NOP and the SACK header. Beside a signature of 20 there is room
+        // for two, and for none if there are timestamps, too (docs/linux/md5.md).
+        match (self.md5, self.timestamps.is_some()) {
+            (false, false) => 4,
+            (false, true) => 3,
+            (true, false) => 2,
+            (true, true) => 0,
+        }
     }
 
     /// Bytes that `emit` writes for a segment with or without SYN, a multiple of 4.
     #[must_use]
     pub fn len(&self, syn: bool) -> usize {
-        let mut n = 0;
+        let mut n = if self.md5 { MD5_LEN + 2 } else { 0 };
         if syn {
             n += if self.mss.is_some() { 4 } else { 0 };
             n += if self.timestamps.is_some() { 12 } else { 0 };
@@ -264,9 +289,12 @@ impl Options {
                 0
             };
             n += if self.wscale.is_some() { 4 } else { 0 };
+            // Linux: a cookie beside a signature is left out when there is no room.
             n += self
                 .fast_open
-                .map_or(0, |f| f.wire_len().next_multiple_of(4));
+                .map(|f| f.wire_len().next_multiple_of(4))
+                .filter(|f| n + f <= MAX_LEN)
+                .unwrap_or(0);
         } else {
             n += if self.timestamps.is_some() { 12 } else { 0 };
             let blocks = self.sack.len().min(self.sack_room());
@@ -283,10 +311,14 @@ impl Options {
 
     /// Writes the list in Linux's order and padding, and returns its length; 0 if the buffer is too small.
     ///
-    /// SYN and SYN-ACK: MSS; SACK permitted with timestamps, or NOP NOP timestamps, or NOP NOP SACK permitted; NOP window scale;
+    /// First of all NOP NOP and the signature. SYN and SYN-ACK: MSS; SACK permitted with timestamps, or NOP NOP timestamps, or NOP NOP SACK permitted; NOP window scale;
     /// Fast Open. Other segments: NOP NOP timestamps; NOP NOP SACK.
     pub fn emit(&self, buf: &mut [u8], syn: bool) -> usize {
         let mut c = Cursor::new(buf);
+        if self.md5 {
+            c.put(&[NOP, NOP, MD5, MD5_LEN as u8]);
+            c.put(&[0; 16]);
+        }
         if syn {
             if let Some(mss) = self.mss {
                 c.put(&[MSS, 4]);
@@ -307,7 +339,13 @@ impl Options {
             if let Some(shift) = self.wscale {
                 c.put(&[NOP, WSCALE, 3, shift]);
             }
-            if let Some(f) = &self.fast_open {
+            let without = Options {
+                fast_open: None,
+                ..*self
+            };
+            if let Some(f) = &self.fast_open
+                && self.len(true) > without.len(true)
+            {
                 put_fast_open(&mut c, f);
             }
         } else {
@@ -426,6 +464,59 @@ mod tests {
         }
         for bad in [1usize, 2, 3, 5, 7, 15, 17, 18] {
             assert_eq!(FastOpen::new(&[0; 18][..bad], false), None);
+        }
+    }
+
+    #[test]
+    fn options_signature_comes_first_and_leaves_room_for_two_sack_blocks() {
+        let mut o = Options {
+            mss: Some(1460),
+            wscale: Some(7),
+            sack_permitted: true,
+            timestamps: Some((1, 2)),
+            md5: true,
+            ..Options::NONE
+        };
+        let (b, n) = emit(&o, true);
+        assert_eq!(n, 40);
+        assert_eq!(b[..4], [1, 1, 19, 18]);
+        assert_eq!(b[20..24], [2, 4, 5, 180]);
+        assert_eq!(Options::parse(&b[..n], true), o);
+        // What does not fit beside it is left out.
+        let alone = o;
+        o.fast_open = FastOpen::new(&[7; 8], false);
+        assert_eq!(emit(&o, true), emit(&alone, true));
+        let mut o = Options {
+            md5: true,
+            ..Options::NONE
+        };
+        for i in 0..4 {
+            assert!(o.sack.push(i * 10, i * 10 + 5));
+        }
+        let (b, n) = emit(&o, false);
+        assert_eq!((n, b[20..24] == [1, 1, 5, 18]), (40, true));
+        o.timestamps = Some((9, 8));
+        let (b, n) = emit(&o, false);
+        assert_eq!((n, b[20..24] == [1, 1, 8, 10]), (32, true));
+        assert_eq!(Options::parse(&b[..n], false).sack.len(), 0);
+    }
+
+    #[test]
+    fn signature_is_found_among_other_options() {
+        let want: [u8; 16] = core::array::from_fn(|i| i as u8);
+        let mut list = [1; 20];
+        list[2..4].copy_from_slice(&[19, 18]);
+        list[4..].copy_from_slice(&want);
+        assert_eq!(signature(&list), Some(want));
+        let mut behind = [1; 25];
+        behind[..4].copy_from_slice(&[2, 4, 5, 180]);
+        behind[5..].copy_from_slice(&list);
+        assert_eq!(signature(&behind), Some(want));
+        behind[0] = 0;
+        assert_eq!(signature(&behind), None);
+        assert_eq!(signature(&list[..19]), None);
+        for broken in [&[5u8, 0][..], &[5, 1], &[5], &[5, 9], &[]] {
+            assert_eq!(signature(broken), None);
         }
     }
 
