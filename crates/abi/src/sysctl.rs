@@ -45,6 +45,13 @@ pub const SPECS: &[Spec] = &[
         doc: "Ceiling of the backlog that listen(2) stores; existing listeners keep theirs.",
     },
     Spec {
+        name: "net.core.optmem_max",
+        min: 0,
+        max: 2147483647,
+        default: Value::Int(131072),
+        doc: "Bytes of options that a socket may have; here the keys of TCP_MD5SIG, 136 each.",
+    },
+    Spec {
         name: "net.core.txrehash",
         min: 0,
         max: 1,

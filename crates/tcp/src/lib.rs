@@ -8,6 +8,7 @@ extern crate alloc;
 pub mod addr;
 pub mod buffer;
 pub mod congestion;
+pub mod md5;
 pub mod mib;
 pub mod ports;
 pub mod ranges;

@@ -163,6 +163,7 @@ macro_rules! sysctls {
 
 sysctls! {
     somaxconn: u32 = "net.core.somaxconn", 0;
+    optmem_max: u32 = "net.core.optmem_max", 0;
     txrehash: u8 = "net.core.txrehash", 0;
     rmem_max: u32 = "net.core.rmem_max", 0;
     wmem_max: u32 = "net.core.wmem_max", 0;

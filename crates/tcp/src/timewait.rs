@@ -44,6 +44,8 @@ impl<F: Family> TimeWaitSock<F> {
     pub const TX_QUEUED: u8 = 4;
     /// The socket was an IPv6 one that spoke IPv4.
     pub const MAPPED: u8 = 8;
+    /// Its ACKs are signed by a key that is kept aside.
+    pub const SIGNED: u8 = 16;
 }
 
 #[cfg(test)]

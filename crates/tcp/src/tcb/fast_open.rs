@@ -330,6 +330,8 @@ impl Tcb {
     pub(super) fn output_pending(&mut self, cx: &mut Ctx<'_>) -> Option<Output> {
         let p = *self.pending()?;
         self.flags &= !Self::SYN_NOW;
+        // As at a request, but the child uses them all the same (docs/linux/md5.md).
+        let room = !(self.md5 && self.has(Self::SACK_OK));
         if let Some(p) = self.pending_mut() {
             p.cookie = None;
         }
@@ -344,8 +346,9 @@ impl Tcb {
                 mss: Some(p.advmss),
                 sack_permitted: self.has(Self::SACK_OK),
                 wscale: self.has(Self::WSCALE_OK).then_some(self.rcv_wscale()),
-                timestamps: self.timestamps(cx),
+                timestamps: self.timestamps(cx).filter(|_| room),
                 fast_open: p.cookie,
+                md5: self.md5,
                 ..Options::default()
             },
             offset: 0,

@@ -317,6 +317,8 @@ pub struct Tcb {
     pub ecn: u8,
     /// Which sock_ops callbacks are switched on, the owner's; and [`Tcb::RTT_SAMPLED`].
     pub cb_flags: u8,
+    /// Segments are signed: the owner has a key for the peer (TCP_MD5SIG).
+    pub md5: bool,
 }
 
 impl Tcb {
@@ -430,6 +432,7 @@ impl Tcb {
             soft_error: 0,
             ecn: 0,
             cb_flags: 0,
+            md5: false,
         }
     }
 

@@ -88,7 +88,9 @@ impl Tcb {
         }
         options.sack_permitted = self.has(Self::SACK_OK);
         options.wscale = self.has(Self::WSCALE_OK).then_some(self.rcv_wscale());
-        options.timestamps = self.timestamps(cx);
+        // Linux offers no timestamps beside a signature; a peer that offers them gets them (docs/linux/md5.md).
+        options.timestamps = self.timestamps(cx).filter(|_| !self.md5);
+        options.md5 = self.md5;
         if again {
             cx.mib.inc(Counter::TcpRetransSegs);
             cx.mib.inc(Counter::TcpSynRetrans);
@@ -178,7 +180,7 @@ impl Tcb {
         self.finish(cx, seq, flags, 0, 0, 0)
     }
 
-    /// Payload of the next segment: MSS, less the SACK blocks that stand beside it, and no more than half of the
+    /// Payload of the next segment: MSS, less the signature and the SACK blocks that stand beside it, and no more than half of the
     /// largest window that the peer ever offered (Linux `tcp_current_mss`, `tcp_bound_to_half_wnd`).
     pub(super) fn send_mss(&self) -> u32 {
         let mss = u32::from(self.mss);
@@ -194,10 +196,16 @@ impl Tcb {
             mss.min(half.max(36))
         };
         let blocks = self.sack_blocks();
-        if blocks == 0 {
+        if blocks == 0 && !self.md5 {
             return bound;
         }
-        bound.saturating_sub(4 + 8 * blocks as u32).max(8)
+        let sack = if blocks == 0 {
+            0
+        } else {
+            4 + 8 * blocks as u32
+        };
+        let signature = if self.md5 { 20 } else { 0 };
+        bound.saturating_sub(sack + signature).max(8)
     }
 
     /// How many SACK blocks the next segment carries: RFC 2018 3 has room for three beside a timestamp, else four.
@@ -205,7 +213,13 @@ impl Tcb {
         let Some(x) = self.xfer.as_ref().filter(|_| self.has(Self::SACK_OK)) else {
             return 0;
         };
-        let most = if self.has(Self::TSTAMP_OK) { 3 } else { 4 };
+        let most = match (self.md5, self.has(Self::TSTAMP_OK)) {
+            (false, false) => 4,
+            (false, true) => 3,
+            // Beside a signature (docs/linux/md5.md).
+            (true, false) => 2,
+            (true, true) => 0,
+        };
         (x.recent.len() + usize::from(x.dsack.is_some())).min(most)
     }
 
@@ -401,6 +415,7 @@ impl Tcb {
         self.flags &= !Self::ACK_NOW;
         let mut options = Options {
             timestamps: self.timestamps(cx),
+            md5: self.md5,
             ..Options::default()
         };
         let most = self.sack_blocks();
@@ -443,8 +458,6 @@ impl Tcb {
     pub fn active_reset(&mut self, cx: &mut Ctx<'_>) -> Output {
         let seq = self.snd.nxt;
         let flags = Flags::RST | Flags::ACK | self.ecn_send(false).0;
-        let mut out = self.finish(cx, seq, flags, 0, 0, 0);
-        out.options.sack = Default::default();
-        out
+        self.finish(cx, seq, flags, 0, 0, 0)
     }
 }
