@@ -134,6 +134,9 @@ impl WithConn for CloseConn {
         let Some(c) = half.conns.get_mut(conn) else {
             return;
         };
+        if c.tcb.md5 {
+            sh.md5_orphan(conn, c);
+        }
         let unread = c.tcb.readable() > 0;
         let out = (c.tcb.tells_reset() && (unread || self.linger_zero || c.tcb.closes_by_reset()))
             .then(|| c.tcb.active_reset(&mut sh.ctx(self.now)));
@@ -149,6 +152,7 @@ pub(crate) fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32
     let Some(c) = half.conns.get(conn) else {
         return;
     };
+    let key = sh.md5_key_of(conn, c);
     let header = tcp::Header {
         src_port: c.tuple.lport,
         dst_port: c.tuple.rport,
@@ -168,7 +172,7 @@ pub(crate) fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32
     };
     let iface = IfaceId(c.tcb.iface);
     sh.mib.inc(Counter::TcpOutRsts);
-    tcp_output::reply::<F>(sh, iface, &ends, &header);
+    tcp_output::reply::<F>(sh, iface, &ends, &header, key.as_ref());
 }
 
 /// connect(AF_UNSPEC) (Linux `tcp_disconnect`; docs/linux 7, 36): CLOSE and fresh again; what the program chose of its

@@ -242,6 +242,7 @@ fn open<F: Side>(
             tcb.set_rcvbuf(&cx, b);
         }
     }
+    tcb.md5 = sh.md5_key(slot, F::to_ip(raddr)).is_some();
     let conn = half.conns.insert(Connection { tcb, tuple });
     half.hash(&sh.secrets, &tuple, Entry::Connection(conn));
     if let Some(s) = sh.sockets.get_mut(slot) {

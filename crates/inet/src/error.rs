@@ -112,6 +112,15 @@ pub enum UdpError {
     Failed(SoError),
 }
 
+/// Why a key of TCP_MD5SIG was not set or deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Md5Error {
+    /// The socket has as many keys as `net.core.optmem_max` allows: ENOMEM.
+    Full,
+    /// There is no such key to be deleted: ENOENT.
+    NotThere,
+}
+
 /// Why an option was not set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OptError {

@@ -25,6 +25,7 @@ mod ip;
 mod link;
 mod listen;
 pub mod log;
+mod md5;
 mod metrics;
 mod net;
 mod options;
@@ -44,6 +45,7 @@ pub use error::*;
 pub use event::{Event, Ready, SynId, SynVerdict};
 pub use frame::{Progress, RxCsum, RxFrame, RxMeta, TxCaps, TxCsum, TxMeta, TxSink};
 pub use hearken_abi::{Domain, TcpState};
+pub use hearken_tcp::md5::{Key as Md5Key, Peers as Md5Peers};
 pub use hearken_tcp::tcb::Knob;
 pub use hearken_tcp::{Congestion, Drops, Instant, Mib, SysctlError, Sysctls};
 pub use hooks::{

@@ -437,6 +437,20 @@ impl Net {
         let filter = k.conf.as_mut().and_then(|c| c.filter.take());
         filter.map(drop).ok_or(OptError::NotThere)
     }
+    /// TCP_MD5SIG, TCP_MD5SIG_EXT: sets or replaces the key for `peers`, or with `None` deletes it (RFC 2385;
+    /// docs/linux/md5.md). Segments to and from them are signed from now on, also those of a connection.
+    ///
+    /// # Errors
+    /// [`Md5Error`]: no room for another key, or none to delete.
+    pub fn set_md5_key(
+        &mut self,
+        s: SocketId,
+        peers: Md5Peers,
+        key: Option<Md5Key>,
+    ) -> Result<(), Md5Error> {
+        self.sh.socket(s).ok_or(Md5Error::NotThere)?;
+        md5::set(self, s.slot, peers, key)
+    }
     /// SO_DETACH_REUSEPORT_BPF. Linux `reuseport_detach_prog`.
     ///
     /// # Errors

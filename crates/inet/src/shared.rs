@@ -22,6 +22,7 @@ use crate::ip::limit::Limiter;
 use crate::ip::types::IcmpTypes;
 use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns, SynTimeouts, SynTos};
 use crate::log::Message;
+use crate::md5::Md5;
 use crate::metrics::Metrics;
 use crate::socket::{Phase, Socket};
 use crate::timers::{Key, Timers};
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) min_ttl: bool,
     /// Some socket has, or had, a filter.
     pub(crate) filters: bool,
+    pub(crate) md5: Md5,
     events: VecDeque<(u32, u32)>,
     hooks: Option<Box<dyn Hooks + Send>>,
     mask: HookMask,
@@ -117,6 +119,7 @@ impl Shared {
             fastopen_keys: None,
             min_ttl: false,
             filters: false,
+            md5: Md5::default(),
             events: VecDeque::new(),
             hooks,
             mask,

@@ -6,6 +6,7 @@ use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use hearken_abi::Domain;
+use hearken_tcp::md5::Keys;
 use hearken_tcp::tcb::{Knobs, NONE, SoError};
 
 use crate::api::IfaceId;
@@ -81,6 +82,8 @@ pub(crate) struct Conf {
     pub(crate) fast_open_no_cookie: bool,
     /// A SYN flood was told of.
     pub(crate) flooded: bool,
+    /// TCP_MD5SIG
+    pub(crate) md5: Option<Arc<Keys>>,
 }
 
 /// What the layer above keeps of a socket: inet hands it to children, as it was when they were made.
@@ -115,6 +118,7 @@ impl Conf {
             fast_open_keys: None,
             fast_open_no_cookie: false,
             flooded: false,
+            md5: None,
         }
     }
 
@@ -143,6 +147,8 @@ impl Conf {
                 incoming_cpu: -1,
                 own_group: None,
                 fast_open_keys: None,
+                // A child has the one for its peer alone, which it is given apart.
+                md5: None,
                 ..self.clone()
             })
         })

@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use hearken_abi::{Counter, Domain, DropReason, TcpState};
+use hearken_tcp::md5::Key as Md5Key;
 use hearken_tcp::tcb::{NONE, Segment, Tcb};
 use hearken_tcp::{Connection, Effects, Instant, Seq, Tuple};
 use hearken_wire::{Flags, tcp};
@@ -17,6 +18,7 @@ use crate::hash::listening::Who;
 use crate::hooks::{SockOp, StateChange};
 use crate::listen::group::CPU;
 use crate::listen::{check_req, conn_request, cookie_check, fastopen};
+use crate::md5;
 use crate::shared::Shared;
 use crate::socket::shown;
 use crate::tcp_output;
@@ -130,7 +132,7 @@ pub(crate) fn tcp_input<F: Side>(
     };
     let tuple = p.tuple();
     match half.find(&sh.secrets, &tuple) {
-        Some(Entry::Connection(_) | Entry::Request(_)) if !signature_ok(sh, &p) => {}
+        Some(entry) if !md5::admits(half, sh, &entry, &p) => {}
         Some(Entry::Connection(slot)) => {
             let Some(c) = half.conns.get_mut(slot) else {
                 return;
@@ -199,21 +201,6 @@ fn too_far<F: Side>(sh: &mut Shared, socket: u32, p: &Packet<'_, F>) -> bool {
     far
 }
 
-/// Whether the option list lets a segment reach a socket that has no key (Linux `tcp_inbound_hash`; a TIME_WAIT sock
-/// does not ask): docs/linux/option-list.md.
-fn signature_ok<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> bool {
-    if p.header.options.bad_auth {
-        sh.drop_packet(DropReason::TcpAuthHdr);
-        return false;
-    }
-    if p.header.options.md5 {
-        sh.mib.inc(Counter::TcpMd5Unexpected);
-        sh.drop_packet(DropReason::TcpMd5unexpected);
-        return false;
-    }
-    true
-}
-
 /// The listener that a segment is for.
 pub(crate) fn listener_for<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> Option<u32> {
     let addr = F::to_ip(p.dst);
@@ -232,6 +219,19 @@ pub(crate) fn listener_for<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) -> Optio
     })
 }
 
+/// The listener that a segment *to* its sender's port would be for.
+pub(crate) fn source_listener<F: Side>(sh: &Shared, p: &Packet<'_, F>) -> Option<u32> {
+    let (addr, port) = (F::to_ip(p.dst), p.tuple().rport);
+    match sh.lhash.find(&sh.secrets, addr, port, p.iface)? {
+        Who::Listener(l) => Some(l),
+        // Any of them: what tells them apart is not in this segment.
+        Who::Group(g) => sh
+            .groups
+            .get(g)?
+            .choose(&sh.listeners, sh.spread(&p.tuple()), None),
+    }
+}
+
 /// RFC 9293 3.10.7.1 and 3.10.7.2: CLOSED and LISTEN. What a listener answers to what: docs/linux 66, 67.
 pub(crate) fn to_listener<F: Side>(
     half: &mut Half<F>,
@@ -243,11 +243,7 @@ pub(crate) fn to_listener<F: Side>(
     let found = listener_for(sh, p);
     let Some(l) = found else {
         sh.drop_packet(DropReason::NoSocket);
-        // docs/linux/option-list.md: no reset for what may be signed.
-        if !p.header.options.bad_auth && !p.header.options.md5 {
-            reply_reset(sh, p);
-        }
-        return;
+        return reset_stray(sh, p);
     };
     if sh.min_ttl {
         let socket = sh.listeners.get(l).map_or(NONE, |l| l.socket);
@@ -255,7 +251,7 @@ pub(crate) fn to_listener<F: Side>(
             return;
         }
     }
-    if !signature_ok(sh, p) {
+    if !md5::listener_admits(sh, l, p) {
         return;
     }
     if sh.filters {
@@ -269,7 +265,8 @@ pub(crate) fn to_listener<F: Side>(
         if f.contains(Flags::SYN) || f.contains(Flags::RST) {
             // No cookie comes back with these.
             sh.drop_packet(DropReason::TcpFlags);
-            return reply_reset(sh, p);
+            let key = sh.md5_key_of_listener(l, F::to_ip(p.src));
+            return reply_reset(sh, p, key);
         }
         cookie_check(half, sh, now, l, p);
     } else if f.contains(Flags::RST) || !f.contains(Flags::SYN) || f.contains(Flags::FIN) {
@@ -305,14 +302,23 @@ fn member<F: Side>(sh: &mut Shared, group: u32, p: &Packet<'_, F>) -> Option<u32
         .choose(&sh.listeners, hash, Some(&view))
 }
 
-/// Answers a segment with the reset that RFC 9293 3.5.2 builds from it; never a reset, never to a broadcast.
-pub(crate) fn reply_reset<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) {
+/// A reset for a segment that no socket takes; none for what may be signed (docs/linux/option-list.md, md5.md).
+pub(crate) fn reset_stray<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) {
+    if let Ok(key) = md5::key_for_stray(sh, p) {
+        reply_reset(sh, p, key);
+    }
+}
+
+/// Answers a segment with the reset that RFC 9293 3.5.2 builds from it, signed by `key`; never a reset, never to a
+/// broadcast.
+pub(crate) fn reply_reset<F: Side>(sh: &mut Shared, p: &Packet<'_, F>, key: Option<Md5Key>) {
     if p.header.flags.contains(Flags::RST) || !p.unicast {
         return;
     }
     let seq = p.header.flags.contains(Flags::ACK).then_some(p.seg.ack);
     let out = sh.routing.towards(F::to_ip(p.src)).unwrap_or(p.iface);
-    tcp_output::reset::<F>(sh, out, &p.tuple(), seq, p.seg.end(), p.tos);
+    let tuple = p.tuple();
+    tcp_output::reset::<F>(sh, out, &tuple, seq, p.seg.end(), p.tos, key.as_ref());
 }
 
 /// Carries out what a step of connection `slot` meant.
@@ -346,7 +352,9 @@ pub(crate) fn after<F: Side>(
     if fx.has(Effects::RESET_PEER)
         && let Some(p) = p
     {
-        reply_reset(sh, p);
+        let c = half.conns.get(slot);
+        let key = c.and_then(|c| sh.md5_key_of(slot, c));
+        reply_reset(sh, p, key);
     }
     if fx.has(Effects::RESET_OUT)
         && let Some(c) = half.conns.get_mut(slot)
@@ -454,6 +462,7 @@ pub(crate) fn free_orphan<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u3
     sh.binds.release(core::mem::replace(&mut c.tcb.bind, NONE));
     c.tcb.release(&mut sh.pool);
     let queued = c.tcb.timer_queued;
+    sh.md5_forget::<F>(slot, &c.tcb);
     sh.timers.cancel(queued, conn_key::<F>(half, slot));
     half.conns.remove(slot);
 }

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 use hearken_abi::Counter;
+use hearken_tcp::md5::Key;
 use hearken_tcp::{Seq, Tuple};
+use hearken_wire::options::SIGNATURE_AT;
 use hearken_wire::{Flags, Options, Sum, tcp};
 
 use crate::api::IfaceId;
@@ -99,19 +101,31 @@ impl Head {
         csum
     }
 
+    /// Fills in the signature, where the options have room for one (RFC 2385); before [`Head::seal`].
+    pub(crate) fn sign<F: Side>(&mut self, key: &Key, ends: &Ends<F::Addr>, body: &[&[u8]]) {
+        let at = self.ip + 20 + SIGNATURE_AT;
+        let tcp = &self.buf[self.ip..self.len];
+        let digest = key.sign(ends.src.as_ref(), ends.dst.as_ref(), tcp, body);
+        self.buf[at..at + digest.len()].copy_from_slice(&digest);
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buf[..self.len]
     }
 }
 
-/// Queues a stateless segment without payload.
+/// Queues a stateless segment without payload. With a key it is signed; its options then have [`Options::md5`].
 pub(crate) fn reply<F: Side>(
     sh: &mut Shared,
     iface: IfaceId,
     ends: &Ends<F::Addr>,
     header: &tcp::Header,
+    key: Option<&Key>,
 ) {
     let mut h = head::<F>(sh, ends, header, 0);
+    if let Some(key) = key {
+        h.sign::<F>(key, ends, &[]);
+    }
     h.seal(&[], false);
     let mut packet: Vec<u8> = sh.iface(iface).map(|i| i.buffer()).unwrap_or_default();
     packet.extend_from_slice(h.bytes());
@@ -127,6 +141,7 @@ pub(crate) fn reset<F: Side>(
     seq: Option<Seq>,
     ack: Seq,
     tos: u8,
+    key: Option<&Key>,
 ) {
     let header = tcp::Header {
         src_port: tuple.lport,
@@ -141,7 +156,10 @@ pub(crate) fn reset<F: Side>(
         ae: false,
         window: 0,
         urgent: 0,
-        options: Options::NONE,
+        options: Options {
+            md5: key.is_some(),
+            ..Options::NONE
+        },
     };
     sh.mib.inc(Counter::TcpOutSegs);
     sh.mib.inc(Counter::TcpOutRsts);
@@ -155,5 +173,6 @@ pub(crate) fn reset<F: Side>(
             ttl: 0,
         },
         &header,
+        key,
     );
 }

@@ -11,7 +11,7 @@ use crate::hash::established::{Entry, Half};
 use crate::hooks::StateChange;
 use crate::shared::Shared;
 use crate::tcp_input::{
-    Packet, free_orphan, listener_for, reply_reset, tell_state, to_listener, tuple_ends,
+    Packet, free_orphan, listener_for, reset_stray, tell_state, to_listener, tuple_ends,
 };
 use crate::tcp_output::{self, Ends, Head};
 use crate::timers::{Key, Kind};
@@ -59,6 +59,7 @@ pub(crate) fn enter<F: Side>(
     let Some(c) = half.conns.get_mut(slot) else {
         return;
     };
+    let md5 = sh.md5_key_of(slot, c);
     let t = &mut c.tcb;
     let ack = t.has(Tcb::ACK_NOW);
     let fin_timeout = t.fin_wait2_time(&sh.ctx(now)).unwrap_or_default();
@@ -71,6 +72,9 @@ pub(crate) fn enter<F: Side>(
     }
     if fin_wait2 {
         flags |= TimeWaitSock::<F>::FIN_WAIT2;
+    }
+    if md5.is_some() {
+        flags |= TimeWaitSock::<F>::SIGNED;
     }
     let deadline = now + if fin_wait2 { fin_timeout } else { TIMEWAIT_LEN };
     let tuple = c.tuple;
@@ -111,6 +115,9 @@ pub(crate) fn enter<F: Side>(
             .change(tw.bind, |h| (h.time_wait, h.listening) = (true, false));
         let w = half.tws.insert(TimeWaitSock { bind, ..tw });
         sh.mib.inc(Counter::Tw);
+        if md5.is_some() {
+            sh.md5_time_wait::<F>(w, md5);
+        }
         half.replace(
             &sh.secrets,
             &tuple,
@@ -146,6 +153,11 @@ pub(crate) fn send_ack<F: Side>(
     let w = half.tws.get_mut(slot)?;
     w.flags &= !TimeWaitSock::<F>::TX_QUEUED;
     let tstamp = w.flags & TimeWaitSock::<F>::TSTAMP_OK != 0;
+    let key = if w.flags & TimeWaitSock::<F>::SIGNED != 0 {
+        sh.md5_key_of_time_wait::<F>(slot)
+    } else {
+        None
+    };
     let header = tcp::Header {
         src_port: w.tuple.lport,
         dst_port: w.tuple.rport,
@@ -157,6 +169,7 @@ pub(crate) fn send_ack<F: Side>(
         urgent: 0,
         options: Options {
             timestamps: tstamp.then(|| (now.millis32().wrapping_add(w.ts_off), w.ts_recent)),
+            md5: key.is_some(),
             ..Options::NONE
         },
     };
@@ -167,7 +180,11 @@ pub(crate) fn send_ack<F: Side>(
         ttl: 0,
     };
     sh.mib.inc(Counter::TcpOutSegs);
-    Some(tcp_output::head::<F>(sh, &ends, &header, 0))
+    let mut head = tcp_output::head::<F>(sh, &ends, &header, 0);
+    if let Some(key) = key {
+        head.sign::<F>(&key, &ends, &[]);
+    }
+    Some(head)
 }
 
 /// Removes a TIME_WAIT sock; its port is free again.
@@ -180,6 +197,9 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     half.unhash(&sh.secrets, &w.tuple, Entry::TimeWait(slot));
     tell(sh, &w, state(&w), TcpState::Close);
     sh.binds.release(w.bind);
+    if w.flags & TimeWaitSock::<F>::SIGNED != 0 {
+        sh.md5_time_wait::<F>(slot, None);
+    }
     half.tws.remove(slot);
 }
 
@@ -230,7 +250,7 @@ pub(crate) fn input<F: Side>(
         if syn && !p.seg.seq.before(w.rcv_nxt) || moves && (!fin || end != w.rcv_nxt + 1) {
             // Nobody is there to read data.
             remove(half, sh, slot);
-            return reply_reset(sh, p);
+            return reset_stray(sh, p);
         }
         if !moves {
             return;

@@ -171,7 +171,7 @@ fn connection<F: Side, T: TxSink>(
             touch(half, sh, slot);
             return true;
         }
-        if !segment(c, sh, now, caps, tx) {
+        if !segment(c, slot, sh, now, caps, tx) {
             // Sending may have armed a timer. TX_QUEUED still stands: it does not join the list again.
             touch(half, sh, slot);
             if let Some(c) = half.conns.get_mut(slot) {
@@ -187,6 +187,7 @@ fn connection<F: Side, T: TxSink>(
 /// Sends the next segment of a connection; false if there is none.
 fn segment<F: Side, T: TxSink>(
     c: &mut Connection<F>,
+    slot: u32,
     sh: &mut Shared,
     now: Instant,
     caps: TxCaps,
@@ -194,6 +195,8 @@ fn segment<F: Side, T: TxSink>(
 ) -> bool {
     let room = (caps.max_gso.min(65535) as usize).saturating_sub(F::HEADER + 60);
     let tcb = &mut c.tcb;
+    // A signature is of one segment: no device can cut a super-frame that is signed.
+    let room = if tcb.md5 { 0 } else { room };
     let watched = sh.wants(HookMask::RETRANSMITS.with(HookMask::SOCK_OPS));
     let before = sh.mib.get(Counter::TcpRetransSegs);
     let out = {
@@ -227,6 +230,7 @@ fn segment<F: Side, T: TxSink>(
             }
         });
     }
+    let key = sh.md5_key_of(slot, c);
     let Connection { tcb, tuple } = c;
     let header = tcp::Header {
         src_port: tuple.lport,
@@ -251,6 +255,9 @@ fn segment<F: Side, T: TxSink>(
     let mut slices: [&[u8]; MAX_SLICES] = [&[]; MAX_SLICES];
     let n = tcb.payload(o.offset, o.len, &mut slices);
     let body = &slices[..n];
+    if let Some(key) = key {
+        head.sign::<F>(&key, &ends, body);
+    }
     let csum = head.seal(body, caps.csum);
     sh.count_out(F::V6, head.bytes().len() + o.len);
     tx.send(

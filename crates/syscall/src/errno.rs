@@ -3,7 +3,7 @@
 
 use hearken_abi::Errno;
 use hearken_inet::{
-    AcceptError, BindError, ConnectError, ListenError, OptError, RecvError, SendError,
+    AcceptError, BindError, ConnectError, ListenError, Md5Error, OptError, RecvError, SendError,
     ShutdownError, SoError, SysctlError,
 };
 
@@ -109,6 +109,15 @@ impl ToErrno for OptError {
             Self::Invalid => Errno::EINVAL,
             Self::NotConnected => Errno::ENOTCONN,
             Self::Permission => Errno::EPERM,
+            Self::NotThere => Errno::ENOENT,
+        }
+    }
+}
+
+impl ToErrno for Md5Error {
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Full => Errno::ENOMEM,
             Self::NotThere => Errno::ENOENT,
         }
     }

@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use hearken_abi::{Counter, DropReason};
+use hearken_tcp::md5::Key;
 use hearken_tcp::request::RequestSock;
 use hearken_tcp::tcb::{Connection, NONE, Tcb};
 use hearken_tcp::{Instant, Tuple};
@@ -14,9 +15,10 @@ use crate::family::Side;
 use crate::hash::bind::Holder;
 use crate::hash::established::{Entry, Half};
 use crate::hooks::Step;
+use crate::md5;
 use crate::shared::Shared;
 use crate::socket::{Socket, shown};
-use crate::tcp_input::{Packet, after, reply_reset};
+use crate::tcp_input::{Packet, after, reply_reset, reset_stray};
 use crate::tcp_output::{self, Ends};
 
 /// Takes a segment for request `slot`.
@@ -35,11 +37,12 @@ pub(crate) fn check_req<F: Side>(
         // Nobody listens any more (docs/linux 40).
         remove(half, sh, slot);
         sh.drop_packet(DropReason::NoSocket);
-        return reply_reset(sh, p);
+        return reset_stray(sh, p);
     };
     let (full, ack_backlog) = (listener.accept_queue_is_full(), listener.ack_backlog());
     let (domain, limit) = (listener.domain, listener.max_ack_backlog);
     let listening = listener.socket;
+    let key = |sh: &Shared| sh.md5_key(listening, F::to_ip(p.src));
     let migrated = sh.listeners.generation(req.listener) != req.listener_gen;
     let flags = p.header.flags;
     let (syn, ack, rst) = (
@@ -71,7 +74,8 @@ pub(crate) fn check_req<F: Side>(
     // reset acknowledges is not looked at (docs/linux 62).
     if ack && !rst && p.seg.ack != req.snt_isn + 1 {
         sh.drop_packet(DropReason::TcpInvalidAckSequence);
-        return reply_reset(sh, p);
+        let key = key(sh);
+        return reply_reset(sh, p, key);
     }
     let in_window = {
         let (left, right) = (req.rcv_nxt(), req.rcv_nxt() + u32::from(req.rcv_wnd));
@@ -90,7 +94,8 @@ pub(crate) fn check_req<F: Side>(
             sh.drop_packet(DropReason::TcpInvalidSequence);
         }
         if !rst && !rate_limited(half, sh, now, slot) {
-            send_ack(sh, now, &req, p.tos);
+            let key = key(sh);
+            send_ack(sh, now, &req, p.tos, key);
         }
         return;
     }
@@ -99,7 +104,8 @@ pub(crate) fn check_req<F: Side>(
         sh.drop_packet(DropReason::TcpReset);
         if p.seg.seq != req.rcv_nxt() {
             sh.mib.inc(Counter::TcpChallengeAck);
-            return send_ack(sh, now, &req, p.tos);
+            let key = key(sh);
+            return send_ack(sh, now, &req, p.tos, key);
         }
         return embryonic_reset(half, sh, slot);
     }
@@ -107,7 +113,8 @@ pub(crate) fn check_req<F: Side>(
         // Another SYN in the window (docs/linux 60).
         sh.drop_packet(DropReason::TcpInvalidSyn);
         embryonic_reset(half, sh, slot);
-        return reply_reset(sh, p);
+        let key = key(sh);
+        return reply_reset(sh, p, key);
     }
     if !ack {
         return sh.drop_packet(DropReason::TcpFlags);
@@ -141,7 +148,8 @@ pub(crate) fn check_req<F: Side>(
         if reset {
             sh.mib.inc(Counter::EmbryonicRsts);
             remove(half, sh, slot);
-            reply_reset(sh, p);
+            let key = key(sh);
+            reply_reset(sh, p, key);
         } else if let Some(r) = half.reqs.get_mut(slot) {
             r.flags |= RequestSock::<F>::ACKED;
         }
@@ -176,7 +184,7 @@ fn embryonic_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
 }
 
 /// The bare ACK of a request, with the TOS of what it answers (Linux `tcp_v4_reqsk_send_ack`; docs/linux 73).
-fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>, tos: u8) {
+fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>, tos: u8, key: Option<Key>) {
     let header = tcp::Header {
         src_port: r.tuple.lport,
         dst_port: r.tuple.rport,
@@ -190,6 +198,7 @@ fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>, tos: u8)
             timestamps: r
                 .has(RequestSock::<F>::TSTAMP_OK)
                 .then(|| (now.millis32().wrapping_add(r.ts_off), r.ts_recent)),
+            md5: key.is_some(),
             ..Options::NONE
         },
     };
@@ -200,7 +209,7 @@ fn send_ack<F: Side>(sh: &mut Shared, now: Instant, r: &RequestSock<F>, tos: u8)
         tos,
         ttl: 0,
     };
-    tcp_output::reply::<F>(sh, IfaceId(r.iface), &ends, &header);
+    tcp_output::reply::<F>(sh, IfaceId(r.iface), &ends, &header, key.as_ref());
 }
 
 /// The record of a child of listener `l`, which keeps the listener's port.
@@ -244,7 +253,8 @@ pub(super) fn create_child<F: Side>(
     let Some(mut socket) = accept_queue::child_socket(sh, l) else {
         return;
     };
-    let tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
+    let mut tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
+    md5::inherit(sh, l, F::to_ip(p.src), &mut socket, &mut tcb);
     if req.has(RequestSock::<F>::SAVED_SYN) {
         socket.conf().saved_syn = sh.saved_syns.take::<F>(slot);
     }

@@ -210,10 +210,17 @@ pub(crate) fn conn_request<F: Side>(
     } else if grant.is_some() {
         // Only this one SYN-ACK brings the cookie, none that is sent again.
         let socket = sh.listeners.get(l).map_or(NONE, |l| l.socket);
-        let (mut header, mut ends) = syn_ack(sh, now, &req, socket);
+        let key = sh.md5_key(socket, F::to_ip(tuple.raddr));
+        if key.is_some() && req.has(RequestSock::<F>::SACK_OK) {
+            req.flags &= !RequestSock::<F>::TSTAMP_OK;
+            if let Some(r) = half.reqs.get_mut(slot) {
+                r.flags = req.flags;
+            }
+        }
+        let (mut header, mut ends) = syn_ack(sh, now, &req, socket, key.is_some());
         reflect::<F>(sh, slot, &mut ends);
         header.options.fast_open = grant;
-        tcp_output::reply::<F>(sh, IfaceId(req.iface), &ends, &header);
+        tcp_output::reply::<F>(sh, IfaceId(req.iface), &ends, &header, key.as_ref());
     } else {
         enqueue(half, sh, slot);
     }
@@ -406,11 +413,21 @@ pub(crate) fn send_syn_ack<F: Side>(
     let r = half.reqs.get_mut(slot)?;
     r.flags &= !RequestSock::<F>::TX_QUEUED;
     r.sent(now);
+    let socket = sh.listeners.get(sh.listener_of(r)?)?.socket;
+    let key = sh.md5_key(socket, F::to_ip(r.tuple.raddr));
+    if key.is_some() && r.has(RequestSock::<F>::SACK_OK) {
+        // Both and a signature leave no room for SACK blocks, so timestamps go (tcp_synack_options, 6.18; a cookie keeps
+        // them).
+        r.flags &= !RequestSock::<F>::TSTAMP_OK;
+    }
     let r = *r;
-    let socket = sh.listeners.get(sh.listener_of(&r)?)?.socket;
-    let (header, mut ends) = syn_ack(sh, now, &r, socket);
+    let (header, mut ends) = syn_ack(sh, now, &r, socket, key.is_some());
     reflect::<F>(sh, slot, &mut ends);
-    Some(tcp_output::head::<F>(sh, &ends, &header, 0))
+    let mut head = tcp_output::head::<F>(sh, &ends, &header, 0);
+    if let Some(key) = key {
+        head.sign::<F>(&key, &ends, &[]);
+    }
+    Some(head)
 }
 
 /// tcp_reflect_tos: the SYN's TOS instead of the listener's (docs/linux 73).
@@ -424,6 +441,7 @@ fn syn_ack<F: Side>(
     now: Instant,
     r: &RequestSock<F>,
     socket: u32,
+    md5: bool,
 ) -> (tcp::Header, Ends<F::Addr>) {
     let shape = shape(sh, socket);
     let mut tos = shape.tos;
@@ -441,7 +459,9 @@ fn syn_ack<F: Side>(
         tos,
         ttl: shape.ttl,
     };
-    (syn_ack_header(sh, r, shape.max_seg, now.millis32()), ends)
+    let mut header = syn_ack_header(sh, r, shape.max_seg, now.millis32());
+    header.options.md5 = md5;
+    (header, ends)
 }
 
 /// The TCP header of a SYN-ACK at `ms` milliseconds (docs/linux 71).
@@ -588,7 +608,7 @@ pub(crate) fn resolve<F: Side>(
         SynVerdict::Reset => {
             let (tuple, ack) = (r.tuple, r.rcv_nxt());
             remove(half, sh, id.slot);
-            tcp_output::reset::<F>(sh, iface, &tuple, None, ack, 0);
+            tcp_output::reset::<F>(sh, iface, &tuple, None, ack, 0, None);
         }
         SynVerdict::Icmp(code) => {
             let (tuple, isn) = (r.tuple, r.rcv_isn);

@@ -98,7 +98,9 @@ pub(super) fn send<F: Side>(
         g.cookies_until = now + ARMED;
     }
     let shape = shape(sh, socket);
-    let header = syn_ack_header(sh, &req, shape.max_seg, ts);
+    let key = sh.md5_key(socket, F::to_ip(req.tuple.raddr));
+    let mut header = syn_ack_header(sh, &req, shape.max_seg, ts);
+    header.options.md5 = key.is_some();
     sh.mib.inc(Counter::SyncookiesSent);
     sh.mib.inc(Counter::TcpOutSegs);
     let reflected = sh.sysctls.tcp_reflect_tos != 0;
@@ -108,7 +110,7 @@ pub(super) fn send<F: Side>(
         tos: if reflected { tos & !3 } else { shape.tos },
         ttl: shape.ttl,
     };
-    tcp_output::reply::<F>(sh, IfaceId(req.iface), &ends, &header);
+    tcp_output::reply::<F>(sh, IfaceId(req.iface), &ends, &header, key.as_ref());
 }
 
 /// An ACK at listener `l` that no request waits for: a cookie coming back, or a stray.
@@ -125,7 +127,8 @@ pub(crate) fn check<F: Side>(
     });
     if sh.sysctls.tcp_syncookies == 0 || !armed {
         sh.drop_packet(DropReason::TcpFlags);
-        return reply_reset(sh, p);
+        let key = sh.md5_key_of_listener(l, F::to_ip(p.src));
+        return reply_reset(sh, p, key);
     }
     let tuple = p.tuple();
     let (isn, rcv_isn) = (p.seg.ack - 1, p.seg.seq - 1);
@@ -144,7 +147,8 @@ pub(crate) fn check<F: Side>(
     let Some((mss, (flags, snd_wscale))) = options else {
         sh.mib.inc(Counter::SyncookiesFailed);
         sh.drop_packet(DropReason::TcpInvalidAckSequence);
-        return reply_reset(sh, p);
+        let key = sh.md5_key_of_listener(l, F::to_ip(p.src));
+        return reply_reset(sh, p, key);
     };
     sh.mib.inc(Counter::SyncookiesRecv);
     let Some(slot) = of_cookie(half, sh, now, l, p, (isn, rcv_isn)) else {

@@ -15,6 +15,7 @@ use crate::api::IfaceId;
 use crate::family::Side;
 use crate::hash::established::{Entry, Half};
 use crate::hooks::Step;
+use crate::md5;
 use crate::shared::Shared;
 use crate::tcp_input::{Packet, touch};
 
@@ -186,6 +187,7 @@ fn child<F: Side>(
     let mut cx = sh.ctx(now);
     let mut tcb = Tcb::fast_open(&mut cx, req, &p.seg, adv, cookie);
     tcb.set_syn_retries(&cx, shape.syn_cnt);
+    md5::inherit(sh, l, F::to_ip(p.src), &mut socket, &mut tcb);
     let conn = check_req::insert(half, sh, l, &req.tuple, tcb, &socket);
     half.hash(&sh.secrets, &req.tuple, Entry::Connection(conn));
     accept_queue::add(half, sh, now, l, conn, socket);

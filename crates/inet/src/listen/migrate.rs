@@ -2,8 +2,10 @@
 //! connections (Linux `inet_reqsk_clone`, `reuseport_migrate_sock`, 6.18; docs/linux/reuseport-migration.md). A socket
 //! that listens again takes back its own (docs/linux/leave-listen.md).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hearken_abi::Counter;
+use hearken_tcp::md5::Keys;
 use hearken_tcp::request::RequestSock;
 
 use crate::family::Side;
@@ -16,7 +18,9 @@ use crate::socket::{Phase, Socket};
 #[derive(Debug)]
 pub(crate) struct Departed {
     /// The socket that listened, and its generation.
-    socket: (u32, u32),
+    pub(crate) socket: (u32, u32),
+    /// The keys of TCP_MD5SIG that it had.
+    pub(crate) md5: Option<Arc<Keys>>,
     /// The group whose members answer for them.
     heirs: Option<(u32, u32)>,
     /// Requests that still name it.
@@ -31,8 +35,10 @@ pub(super) fn depart(sh: &mut Shared, l: u32, group: u32) -> bool {
     };
     if listener.half_open > 0 {
         let socket = listener.socket;
+        let conf = sh.sockets.get(socket).and_then(|s| s.conf.as_ref());
         let departed = Departed {
             socket: (socket, sh.sockets.generation(socket)),
+            md5: conf.and_then(|c| c.md5.clone()),
             heirs: inherit.then(|| (group, sh.groups.generation(group))),
             half_open: listener.half_open,
         };

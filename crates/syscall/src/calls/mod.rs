@@ -8,6 +8,7 @@ mod fast_open;
 mod io;
 mod ioctl;
 mod listen;
+mod md5sig;
 mod mptcp;
 mod names;
 mod shutdown;

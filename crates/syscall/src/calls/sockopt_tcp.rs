@@ -1,6 +1,7 @@
 //! SOL_TCP: `do_tcp_setsockopt` and `do_tcp_getsockopt` (6.18).
 
 use super::fast_open::TFO_CLIENT_ENABLE;
+use super::md5sig;
 use super::mptcp::is_mptcp;
 use super::sockopt::{cut, flag, int, int_answer, int_in};
 use super::sockopt_socket::{kept, options, options_mut, push, tcp};
@@ -30,9 +31,6 @@ const MIN_WINDOW_CLAMP: i32 = 1152;
 /// `TCP_TIMEOUT_INIT` and `TCP_RTO_MAX` in seconds, which count TCP_DEFER_ACCEPT.
 const FIRST_RTO: i64 = 1;
 const LAST_RTO: i64 = 120;
-
-/// `sizeof(struct tcp_md5sig)`
-const MD5SIG_SIZE: usize = 216;
 
 /// TCP_DEFER_ACCEPT: how many SYN-ACK timeouts pass before so many seconds have (docs/linux 89).
 fn seconds_to_retransmits(seconds: i32) -> u8 {
@@ -100,6 +98,7 @@ pub(crate) fn set(
                 _ => Errno::ENOENT,
             });
         }
+        TCP_MD5SIG | TCP_MD5SIG_EXT => return md5sig::set(m, file, name, value),
         TCP_FASTOPEN_KEY => {
             let keys = FastOpenKeys::from_bytes(value).ok_or(Errno::EINVAL)?;
             options_mut(m, file)?.fastopen_key = value.to_vec();
@@ -219,7 +218,6 @@ pub(crate) fn set(
         TCP_REPAIR_QUEUE | TCP_REPAIR_WINDOW => return Err(Errno::EPERM),
         TCP_QUEUE_SEQ if state != TcpState::Close => return Err(Errno::EPERM),
         TCP_QUEUE_SEQ | TCP_REPAIR_OPTIONS => return Err(Errno::EINVAL),
-        TCP_MD5SIG | TCP_MD5SIG_EXT if value.len() < MD5SIG_SIZE => return Err(Errno::EINVAL),
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(())
