@@ -4,6 +4,8 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use md5::Digest;
+
 /// One TCP option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opt {
@@ -23,6 +25,8 @@ pub enum Opt {
     Sack(u32, u32),
     /// Fast Open: the cookie, and whether it stands in the experimental option (254 with 0xF989).
     FastOpen(Cookie, bool),
+    /// An MD5 signature (RFC 2385).
+    Md5([u8; 16]),
     /// Any other: kind and length.
     Other(u8, u8),
 }
@@ -79,6 +83,10 @@ impl Opt {
                 }
                 out.extend(cookie.bytes());
             }
+            Opt::Md5(digest) => {
+                out.extend([19, 18]);
+                out.extend(digest);
+            }
             Opt::Other(kind, len) => {
                 out.extend([kind, len]);
                 out.extend(vec![0; usize::from(len).saturating_sub(2)]);
@@ -116,6 +124,7 @@ impl Opt {
                 (254, 2..=20) if body.starts_with(&[0xf9, 0x89]) => {
                     Opt::FastOpen(Cookie::new(&body[2..]), true)
                 }
+                (19, 16) => Opt::Md5(body.try_into().expect("sixteen bytes")),
                 _ => Opt::Other(*kind, len as u8),
             });
             bytes = &bytes[len..];
@@ -184,8 +193,27 @@ impl Segment {
         self
     }
 
+    /// Signed (RFC 2385) as Linux does it: the signature comes first, behind two NOPs.
+    pub fn signed(mut self, key: &[u8]) -> Self {
+        self.options
+            .splice(..0, [Opt::Nop, Opt::Nop, Opt::Md5([0; 16])]);
+        self.options[2] = Opt::Md5(digest(&self, key));
+        self
+    }
+
     /// The whole IP packet.
     pub fn packet(&self) -> Vec<u8> {
+        let mut tcp = self.tcp();
+        let mut sum = transport_checksum(self.src.ip(), self.dst.ip(), 6, &tcp);
+        if self.bad_checksum {
+            sum ^= 0x1234;
+        }
+        tcp[16..18].copy_from_slice(&sum.to_be_bytes());
+        wrap(self.src.ip(), self.dst.ip(), 6, self.ttl, self.tos, &tcp)
+    }
+
+    /// The TCP part, without a checksum.
+    fn tcp(&self) -> Vec<u8> {
         let mut options = Vec::new();
         for option in &self.options {
             option.emit(&mut options);
@@ -212,13 +240,33 @@ impl Segment {
         tcp.extend([0; 4]);
         tcp.extend(&options);
         tcp.extend(&self.data);
-        let mut sum = transport_checksum(self.src.ip(), self.dst.ip(), 6, &tcp);
-        if self.bad_checksum {
-            sum ^= 0x1234;
-        }
-        tcp[16..18].copy_from_slice(&sum.to_be_bytes());
-        wrap(self.src.ip(), self.dst.ip(), 6, self.ttl, self.tos, &tcp)
+        tcp
     }
+}
+
+/// RFC 2385 2.0: pseudo-header, TCP header without options and checksum, payload, key.
+fn digest(s: &Segment, key: &[u8]) -> [u8; 16] {
+    let tcp = s.tcp();
+    let mut all = Vec::new();
+    match (s.src.ip(), s.dst.ip()) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            all.extend(src.octets());
+            all.extend(dst.octets());
+            all.extend([0, 6]);
+            all.extend((tcp.len() as u16).to_be_bytes());
+        }
+        (IpAddr::V6(src), IpAddr::V6(dst)) => {
+            all.extend(src.octets());
+            all.extend(dst.octets());
+            all.extend((tcp.len() as u32).to_be_bytes());
+            all.extend([0, 0, 0, 6]);
+        }
+        _ => panic!("one packet, two families"),
+    }
+    all.extend(&tcp[..20]);
+    all.extend(&s.data);
+    all.extend(key);
+    md5::Md5::digest(all).into()
 }
 
 /// Puts an IP header in front of `body`.
@@ -397,6 +445,27 @@ impl Packet {
                 u32::from_be_bytes([0, bytes[1] & 15, bytes[2], bytes[3]])
             },
         })
+    }
+
+    /// Whether the packet bears a signature, and the one by this key.
+    pub fn is_signed_by(&self, key: &[u8]) -> bool {
+        let flags = self.flags.clone();
+        let same = Segment {
+            window: self.window,
+            options: self.options.clone(),
+            data: self.data.clone(),
+            flags,
+            ..Segment::new(self.src, self.dst, "", self.seq, self.ack)
+        };
+        self.options.contains(&Opt::Md5(digest(&same, key)))
+    }
+
+    /// The options but for a signature and the two NOPs in front of it.
+    pub fn beside_signature(&self) -> &[Opt] {
+        match &self.options[..] {
+            [Opt::Nop, Opt::Nop, Opt::Md5(_), rest @ ..] => rest,
+            all => all,
+        }
     }
 
     /// The timestamp option's value, if there is one.
