@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{Engine, Named, Sent, Stop, fail};
 use crate::ast;
 use crate::exec::conn::Connection;
-use crate::exec::packet::{Body, Packet, flag, parse_quoted};
+use crate::exec::packet::{Body, Packet, Tcp, flag, parse_quoted};
 use crate::exec::trace;
 
 impl Engine<'_> {
@@ -166,6 +166,20 @@ impl Engine<'_> {
         let silence = matches!(expected.body, ast::Body::Silence(_));
         if let Some(found) = self.connection_of(packet) {
             let of_name = self.connections[found].name.as_deref() == name;
+            // The ports of a connection that is over may be used again, and then by one of another name.
+            let begins = |tcp: &Tcp| tcp.has(flag::SYN) && !tcp.has(flag::ACK);
+            let awaited =
+                matches!(&expected.body, ast::Body::Tcp(s) if s.flags.syn && !s.flags.ack);
+            if !of_name
+                && awaited
+                && packet.tcp().is_some_and(begins)
+                && self.find_name(name).is_none()
+            {
+                let (src, dst) = (packet.src, packet.dst);
+                let found = self.add(name, Connection::new(src, dst));
+                self.current = Some(found);
+                return Suits::Take(Some(found));
+            }
             return match of_name || silence && name.is_none() {
                 true => Suits::Take(Some(found)),
                 false => Suits::Pass,
