@@ -25,7 +25,7 @@ pub const SIOCOUTQNSD: u32 = 0x894b;
 pub const SIOCOUTQ: u32 = libc::TIOCOUTQ as u32;
 
 /// Notified whatever their arguments are.
-pub const ALWAYS: [i64; 10] = [
+pub const ALWAYS: [i64; 11] = [
     libc::SYS_connect,
     libc::SYS_bind,
     libc::SYS_listen,
@@ -36,7 +36,14 @@ pub const ALWAYS: [i64; 10] = [
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
+    // Its flags are in memory, where a filter sees nothing.
+    libc::SYS_openat2,
 ];
+
+/// What an open(2) with one of these flags opens is not the text of a file under /proc: such a call is let through, the others are
+/// notified, because a filter cannot see the path.
+pub const NOT_TO_READ: u32 =
+    (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_DIRECTORY | libc::O_PATH) as u32;
 
 /// io_uring does its operations without any seccomp check, so there is none here.
 pub const REFUSED: [i64; 3] = [
@@ -72,6 +79,10 @@ enum Label {
     Flags2,
     /// sendmmsg, recvmmsg: flags in argument 3.
     Flags3,
+    /// open: flags in argument 1.
+    Open,
+    /// openat: flags in argument 2.
+    OpenAt,
     Allow,
     Notify,
     Enosys,
@@ -103,6 +114,8 @@ pub fn program() -> Vec<Instruction> {
         If(JEQ, nr(libc::SYS_recvmsg), Label::Flags2),
         If(JEQ, nr(libc::SYS_ioctl), Label::Ioctl),
         If(JEQ, nr(libc::SYS_socket), Label::Socket),
+        If(JEQ, nr(libc::SYS_openat), Label::OpenAt),
+        If(JEQ, nr(libc::SYS_open), Label::Open),
         If(JEQ, nr(libc::SYS_sendmmsg), Label::Flags3),
         If(JEQ, nr(libc::SYS_recvmmsg), Label::Flags3),
     ];
@@ -124,6 +137,14 @@ pub fn program() -> Vec<Instruction> {
         Mark(Label::Flags2),
         Load(low(2)),
         If(JSET, TRAPPED_FLAGS, Label::Notify),
+        Return(libc::SECCOMP_RET_ALLOW),
+        Mark(Label::Open),
+        Load(low(1)),
+        Unless(JSET, NOT_TO_READ, Label::Notify),
+        Return(libc::SECCOMP_RET_ALLOW),
+        Mark(Label::OpenAt),
+        Load(low(2)),
+        Unless(JSET, NOT_TO_READ, Label::Notify),
         Return(libc::SECCOMP_RET_ALLOW),
         Mark(Label::Socket),
         // The kernel takes an int: the upper half does not count.

@@ -69,10 +69,14 @@ fn expected(arch: u32, nr: u32, a: [u64; 6]) -> u32 {
     }
     // OOB 1, TRUNC 0x20, ERRQUEUE 0x2000, ZEROCOPY 0x4000000, FASTOPEN 0x20000000
     let flagged = |f: u64| f & 0x2400_2021 != 0;
+    // WRONLY 1, RDWR 2, CREAT 0x40, TRUNC 0x200, DIRECTORY 0x10000, PATH 0x200000
+    let to_read = |f: u64| f & 0x21_0243 == 0;
     let trapped = match nr {
         425..=427 => return ENOSYS,
         41 => matches!(a[0] as u32, 2 | 10),
-        42 | 43 | 48..=52 | 54 | 55 | 288 => true,
+        42 | 43 | 48..=52 | 54 | 55 | 288 | 437 => true,
+        2 => to_read(a[1]),
+        257 => to_read(a[2]),
         44 | 45 => a[4] != 0 || flagged(a[3]),
         46 | 47 => flagged(a[2]),
         299 | 307 => flagged(a[3]),
@@ -93,6 +97,10 @@ fn filter_every_number_and_argument_matches_the_table() {
         16,
         0x20,
         0x40,
+        0x200,
+        0x8_0000,
+        0x1_0000,
+        0x20_0000,
         0x2000,
         0x4000,
         0x4000_0000,

@@ -6,9 +6,26 @@ use std::time::Duration;
 use crate::common::{Run, free_port};
 
 #[test]
-fn proc_net_tcp_shows_no_socket_of_ours() {
-    let mut run = Run::python(&[], &["proc_net_tcp", "8000"]);
-    assert_eq!(run.expect("rows"), "0");
+fn descriptor_of_proc_net_tcp_shows_the_moment_of_its_open() {
+    let mut run = Run::python(&[], &["proc_kept"]);
+    assert_eq!(run.expect("rewound"), "0");
+    assert_eq!(run.expect("anew"), "1");
+    assert_eq!(run.expect("link"), "/memfd:tcp");
+    assert_eq!(run.end().code(), Some(0));
+}
+
+/// The kernel's namespace takes it; the stack is not asked, and what is read is the stack's.
+#[test]
+fn sysctl_written_inside_changes_nothing_and_reads_so() {
+    let mut run = Run::python(&[], &["proc_kept"]);
+    assert_eq!(run.expect("written"), "1");
+    assert_eq!(run.end().code(), Some(0));
+}
+
+#[test]
+fn netlink_lists_no_socket_of_ours() {
+    let mut run = Run::python(&[], &["sock_diag"]);
+    assert_eq!(run.expect("netlink"), "none");
     assert_eq!(run.end().code(), Some(0));
 }
 

@@ -10,6 +10,7 @@ mod inspect;
 mod kill;
 mod load;
 mod policy;
+mod proc;
 mod queue;
 #[cfg(feature = "bpf")]
 mod sock_ops;

@@ -211,11 +211,66 @@ def load(port, marker):
         client.close()
 
 
-def proc_net_tcp(port):
-    """What /proc/net/tcp says while a listener is open."""
-    keep = server(port, 5)
-    with open("/proc/net/tcp") as table:
-        say("rows", len(table.readlines()) - 1)
+def proc_net(port):
+    """What the files of /proc say while a connection is open, by every path that leads to them."""
+    import subprocess
+
+    listener = server(port, 5, "127.0.0.1")
+    client = socket.create_connection(listener.getsockname())
+    served, _ = listener.accept()
+    inodes = sorted(os.fstat(s.fileno()).st_ino for s in (listener, client, served))
+    os.chdir("/proc/net")
+    net = os.open("/proc/self/net", os.O_RDONLY | os.O_DIRECTORY)
+    for name, path, opener in (
+        ("usual", "/proc/net/tcp", None),
+        ("self", "/proc/self/net/tcp", None),
+        ("process", f"/proc/{os.getpid()}/net/tcp", None),
+        ("thread", "/proc/thread-self/net/tcp", None),
+        ("relative", "tcp", None),
+        ("descriptor", "tcp", lambda path, flags: os.open(path, flags, dir_fd=net)),
+    ):
+        with open(path, opener=opener) as table:
+            rows = [line.split() for line in table][1:]
+        say(name, *(row[3] for row in rows), sorted(int(row[9]) for row in rows) == inodes)
+    say("listener", *(row[1] == "0100007F:%04X" % int(port) for row in rows if row[3] == "0A"))
+    shown = subprocess.run(["cat", f"/proc/{os.getpid()}/net/tcp"], stdout=subprocess.PIPE).stdout
+    say("cat", len(shown.splitlines()) - 1)
+    with open("/proc/net/tcp6") as table:
+        say("tcp6", len(table.readlines()) - 1)
+    pairs = [line.split() for line in open("/proc/net/snmp")]
+    tcp = dict(zip(*[words for words in pairs if words[0] == "Tcp:"]))
+    say("snmp", tcp["ActiveOpens"], tcp["PassiveOpens"], tcp["CurrEstab"], tcp["MaxConn"])
+    say("sockstat", *(line.split()[2] for line in open("/proc/net/sockstat") if line.startswith("TCP:")))
+    say("sysctl", open("/proc/sys/net/ipv4/tcp_syn_retries").read().strip())
+    say("others", "local_address" in open("/proc/net/udp").readline(), open("/proc/self/comm").read() != "")
+
+
+def proc_kept():
+    """A descriptor of /proc/net/tcp that is rewound, what it is, and a sysctl that is written."""
+    table = open("/proc/net/tcp")
+    before = len(table.readlines())
+    keep = server(0, 5)
+    table.seek(0)
+    say("rewound", len(table.readlines()) - before)
+    say("anew", len(open("/proc/net/tcp").readlines()) - before)
+    say("link", os.readlink(f"/proc/self/fd/{table.fileno()}").split()[0])
+    with open("/proc/sys/net/ipv4/tcp_sack", "w") as file:
+        file.write("0")
+    say("written", open("/proc/sys/net/ipv4/tcp_sack").read().strip())
+    keep.close()
+
+
+def sock_diag():
+    """How many TCP sockets netlink lists, as ss asks."""
+    import struct
+
+    keep = server(0, 5)
+    NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP = 4, 20, 0x301
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+    request = struct.pack("=BBBBI48x", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF)
+    link.send(struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0) + request)
+    kind = struct.unpack_from("=IH", link.recv(65536))[1]
+    say("netlink", "sockets" if kind == SOCK_DIAG_BY_FAMILY else "none")
     keep.close()
 
 

@@ -9,6 +9,7 @@ mod flow;
 mod follow;
 mod host;
 mod lifetime;
+mod merge;
 mod pair;
 mod pending;
 mod pump;
@@ -259,6 +260,9 @@ impl Supervisor {
             let Some(n) = self.listener.recv()? else {
                 continue;
             };
+            if self.passes(&n) {
+                continue;
+            }
             // A close before this call is HUP on B by now: seen first, so that close-then-bind is
             // never EADDRINUSE.
             self.drain_ends()?;

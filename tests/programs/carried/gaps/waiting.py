@@ -244,16 +244,20 @@ def never_interrupted():
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.siginterrupt(signal.SIGALRM, True)
     signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
-    hit = 0
-    end = time.monotonic() + 1
-    while not hit and time.monotonic() < end:
-        fd = libc.socket(2, 1, 0)
-        hit += fd < 0
-        os.close(fd) if fd >= 0 else None
+    hits = []
+    for call, arguments in ((libc.socket, (2, 1, 0)), (libc.open, (b"/dev/null", os.O_RDONLY))):
+        hit = 0
+        end = time.monotonic() + 1
+        while not hit and time.monotonic() < end:
+            fd = call(*arguments)
+            hit += fd < 0
+            os.close(fd) if fd >= 0 else None
+        hits.append(hit > 0)
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(60)
-    yield "EINTR", hit > 0
+    yield "EINTR", hits[0]
+    yield "EINTR of open", hits[1]
 
 
 @probe

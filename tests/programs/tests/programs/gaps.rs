@@ -137,7 +137,10 @@ const GAPS: &[Gap] = &[
     },
     Gap {
         label: "EINTR of calls that do not wait",
-        lines: &["never_interrupted, EINTR"],
+        lines: &[
+            "never_interrupted, EINTR",
+            "never_interrupted, EINTR of open",
+        ],
     },
     Gap {
         label: "SIOCGSTAMP",
@@ -146,10 +149,6 @@ const GAPS: &[Gap] = &[
     Gap {
         label: "the descriptor says AF_UNIX",
         lines: &["files, map", "files, xattr", "files, fdinfo"],
-    },
-    Gap {
-        label: "/proc/net",
-        lines: &["proc, tcp", "proc, tcp6", "proc, sockstat", "proc, snmp"],
     },
     Gap {
         label: "options of the kernel's own machinery",

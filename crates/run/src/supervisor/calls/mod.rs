@@ -7,6 +7,7 @@ mod accept;
 mod bind_listen;
 mod connect;
 mod names;
+mod open;
 mod opts;
 mod shutdown;
 mod socket;

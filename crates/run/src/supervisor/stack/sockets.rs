@@ -2,7 +2,7 @@
 
 use hearken_abi::{Counter, Domain, DropReason};
 
-use hearken_inet::ListenerQueues;
+use hearken_inet::{ListenerQueues, proc};
 
 use super::topology::why;
 use super::{FileId, SocketId, Stack};
@@ -54,6 +54,16 @@ impl Stack {
                 (row, d.socket)
             })
             .collect()
+    }
+
+    /// The text of a file under /proc/net; `inode` says which inode the program sees of a socket.
+    pub(crate) fn proc_net(&self, file: &str, inode: impl Fn(SocketId) -> u64) -> Option<String> {
+        proc::file(self.machine.net(self.prog), self.now, file, inode, 0)
+    }
+
+    /// A sysctl as /proc/sys prints it, without the last newline.
+    pub(crate) fn sysctl(&self, name: &str) -> Option<String> {
+        self.machine.net(self.prog).sysctl_get(name).ok()
     }
 
     /// SO_COOKIE.
