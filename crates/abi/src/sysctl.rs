@@ -136,6 +136,27 @@ pub const SPECS: &[Spec] = &[
         doc: "Congestion controls that there are; read only.",
     },
     Spec {
+        name: "net.ipv4.tcp_app_win",
+        min: 0,
+        max: 31,
+        default: Value::Int(31),
+        doc: "Share of the receive buffer that is kept from the window: 1 / 2^n; 31 keeps one segment.",
+    },
+    Spec {
+        name: "net.ipv4.tcp_comp_sack_delay_ns",
+        min: 0,
+        max: i64::MAX,
+        default: Value::Int(1000000),
+        doc: "Longest time that ACKs for a hole are held together.",
+    },
+    Spec {
+        name: "net.ipv4.tcp_comp_sack_nr",
+        min: 0,
+        max: 255,
+        default: Value::Int(44),
+        doc: "ACKs for a hole that one may stand for, 0 for none.",
+    },
+    Spec {
         name: "net.ipv4.tcp_congestion_control",
         min: 0,
         max: 0,
@@ -241,6 +262,13 @@ pub const SPECS: &[Spec] = &[
         doc: "Least MSS that a peer can make us send.",
     },
     Spec {
+        name: "net.ipv4.tcp_moderate_rcvbuf",
+        min: 0,
+        max: 255,
+        default: Value::Int(1),
+        doc: "Receive buffers grow with what the program reads in a round trip.",
+    },
+    Spec {
         name: "net.ipv4.tcp_no_metrics_save",
         min: 0,
         max: 255,
@@ -260,6 +288,13 @@ pub const SPECS: &[Spec] = &[
         max: 255,
         default: Value::Int(0),
         doc: "Retransmissions of a closed socket; 0 stands for 8.",
+    },
+    Spec {
+        name: "net.ipv4.tcp_pingpong_thresh",
+        min: 1,
+        max: 255,
+        default: Value::Int(1),
+        doc: "Answers after which ACKs wait for data to ride on.",
     },
     Spec {
         name: "net.ipv4.tcp_reflect_tos",
@@ -295,6 +330,13 @@ pub const SPECS: &[Spec] = &[
         max: 255,
         default: Value::Int(1),
         doc: "Offer and accept SACK (RFC 2018).",
+    },
+    Spec {
+        name: "net.ipv4.tcp_shrink_window",
+        min: 0,
+        max: 1,
+        default: Value::Int(0),
+        doc: "A window may be taken back when memory is short.",
     },
     Spec {
         name: "net.ipv4.tcp_syn_linear_timeouts",
@@ -337,6 +379,13 @@ pub const SPECS: &[Spec] = &[
         max: 255,
         default: Value::Int(1),
         doc: "Offer and accept window scaling (RFC 7323).",
+    },
+    Spec {
+        name: "net.ipv4.tcp_workaround_signed_windows",
+        min: 0,
+        max: 255,
+        default: Value::Int(0),
+        doc: "Never offer more than 32767 to a peer without window scaling.",
     },
     Spec {
         name: "net.ipv4.tcp_wmem",

@@ -211,7 +211,7 @@ pub enum Opt {
     /// Timers and limits.
     Knob(Knob),
     /// TCP_QUICKACK, of a connection.
-    QuickAck(bool),
+    QuickAck(i32),
     /// IP_MINTTL: packets with less are dropped.
     MinTtl(u8),
     /// IPV6_MINHOPCOUNT
@@ -259,6 +259,10 @@ pub struct Options {
     pub fast_open_qlen: u32,
     /// TCP_QUICKACK of a connection.
     pub quick_ack: Option<bool>,
+    /// Memory of what waits to be read (`sk_rmem_alloc`).
+    pub rmem: u32,
+    /// TCP_WINDOW_CLAMP of a connection, as it stands.
+    pub window_clamp: Option<u32>,
 }
 
 /// One socket, half-open or TIME_WAIT connection, as `ss` and /proc/net/tcp show it.

@@ -204,14 +204,14 @@ fn open<F: Side>(
     let tuple = tuple(lport);
     let shape = shape(sh, slot);
     let adv = advmss::<F>(sh.mtu_to(out, dst), shape.max_seg);
-    let rcvbuf = shape.rcvbuf.unwrap_or(sh.sysctls.tcp_rmem[1]);
+    let space = (shape.rcvbuf, shape.window_clamp);
     let iss = sh.secrets.isn(&tuple, now);
     let offset = if sh.sysctls.tcp_timestamps == 1 {
         sh.secrets.ts_offset(&tuple)
     } else {
         0
     };
-    let mut tcb = Tcb::connect(&mut sh.ctx(now), iss, offset, adv, out.0, rcvbuf);
+    let mut tcb = Tcb::connect(&mut sh.ctx(now), iss, offset, adv, out.0, space);
     (tcb.owner, tcb.bind) = (slot, bind);
     tcb.set_mapped(!F::V6 && domain == Domain::Inet6);
     if let Some(s) = sh.sockets.get_mut(slot) {

@@ -121,7 +121,7 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
             memory: Some(memory(sh, t.owner, Some(t))),
             references: 1 + u32::from(t.keeps_alive()),
             orphan: t.owner == NONE,
-            columns: Some(columns(t)),
+            columns: Some(columns(sh, t)),
             ..row(domain, &c.tuple, t.state)
         });
     }
@@ -156,8 +156,8 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
     }
 }
 
-fn columns(t: &Tcb) -> DiagColumns {
-    let (ato, quick, pingpong) = t.delayed_ack();
+fn columns(sh: &Shared, t: &Tcb) -> DiagColumns {
+    let (ato, quick, pingpong) = t.delayed_ack(sh.sysctls.tcp_pingpong_thresh);
     DiagColumns {
         rto: t.timeout(),
         ato,
@@ -186,7 +186,7 @@ fn memory(sh: &Shared, slot: u32, tcb: Option<&Tcb>) -> DiagMemory {
         )
     });
     DiagMemory {
-        rmem_alloc: tcb.map_or(0, |t| t.readable() as u32),
+        rmem_alloc: tcb.map_or(0, |t| t.receive(&sh.sysctls).memory),
         rcvbuf,
         sndbuf,
         wmem_queued: tcb.map_or(0, |t| t.unacked() as u32),
@@ -243,9 +243,12 @@ pub(crate) fn tcp_info(net: &Net, now: Instant, slot: u32) -> TcpInfo {
     (i.snd_wscale, i.rcv_wscale) = (t.snd_wscale(), t.rcv_wscale());
     i.rto = t.rtt.rto().as_micros() as u32;
     (i.rtt, i.rttvar) = (t.rtt.srtt_us >> 3, t.rtt.rttvar_us >> 2);
-    (i.snd_mss, i.rcv_mss, i.advmss) = (u32::from(t.mss), u32::from(t.rcv_mss), u32::from(t.mss));
+    (i.snd_mss, i.rcv_mss, i.advmss) =
+        (u32::from(t.mss), u32::from(t.rcv_mss), u32::from(t.advmss));
     (i.snd_cwnd, i.snd_ssthresh, i.snd_wnd) = (t.cwnd, t.ssthresh, t.snd.wnd);
-    i.rcv_wnd = t.rcv_window();
+    let r = t.receive(&net.sh.sysctls);
+    (i.rcv_wnd, i.rcv_ssthresh, i.rcv_space) = (t.rcv.wnd, r.ssthresh, r.space);
+    (i.rcv_rtt, i.ato, i.rcv_ooopack) = (r.rtt_us, r.ato_us, r.ooopack);
     i.unacked = (t.snd.nxt - t.snd.una).div_ceil(u32::from(t.mss.max(1)));
     i.notsent_bytes = t.unsent() as u32;
     let peer = match s.phase {

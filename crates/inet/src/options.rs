@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use hearken_tcp::Instant;
-use hearken_tcp::tcb::NONE;
+use hearken_tcp::tcb::{Knob, NONE};
 
 use crate::api::{Opt, Options};
 use crate::bind;
@@ -104,7 +104,12 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         Opt::Knob(knob) => {
             s.conf().knobs.set(knob);
             let knobs = s.conf().knobs;
-            net.step(now, slot, |t, cx| t.set_knobs(cx, knobs));
+            net.step(now, slot, |t, cx| {
+                t.set_knobs(cx, knobs);
+                if let Knob::WindowClamp(clamp) = knob {
+                    t.set_window_clamp(cx, clamp);
+                }
+            });
         }
         Opt::QuickAck(on) => {
             net.step(now, slot, |t, cx| t.set_quick_ack(cx, on));
@@ -179,6 +184,8 @@ pub(crate) fn get(net: &Net, slot: u32) -> Option<Options> {
         tos: c.tos,
         ttl: c.ttl,
         fast_open_qlen: c.fast_open_qlen,
-        quick_ack: net.tcb(slot).map(|t| t.quick_ack()),
+        quick_ack: net.tcb(slot).map(|t| t.quick_ack(sys.tcp_pingpong_thresh)),
+        rmem: net.tcb(slot).map_or(0, |t| t.receive(sys).memory),
+        window_clamp: net.tcb(slot).map(|t| t.receive(sys).clamp),
     })
 }

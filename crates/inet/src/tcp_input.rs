@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use hearken_abi::{Counter, Domain, DropReason, TcpState};
+use hearken_tcp::buffer::Charge;
 use hearken_tcp::md5::Key as Md5Key;
 use hearken_tcp::tcb::{NONE, Segment, Tcb};
 use hearken_tcp::{Connection, Effects, Instant, Seq, Tuple};
@@ -71,6 +72,8 @@ pub(crate) struct From<'a, A> {
     pub(crate) tos: u8,
     pub(crate) unicast: bool,
     pub(crate) csum: RxCsum,
+    /// Payload of one segment when the packet is several in one, else 0.
+    pub(crate) gso_size: u16,
     pub(crate) raw: Raw<'a>,
 }
 
@@ -111,6 +114,14 @@ pub(crate) fn tcp_input<F: Side>(
         data,
         len: (len - header_len) as u32,
         ecn: from.tos & 3,
+        // Over `lo`, or several in one, payload lies in pages.
+        charge: if from.iface == IfaceId::LO || from.gso_size != 0 {
+            Charge::pages((len - header_len) as u32)
+        } else {
+            Charge::packet((from.raw.ip.len() + len) as u32)
+        },
+        gso_size: from.gso_size,
+        header: header_len as u8,
     };
     let From {
         src,

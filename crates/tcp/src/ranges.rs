@@ -90,6 +90,20 @@ impl Ranges {
             }
         }
     }
+    /// Forgets everything from `at` on.
+    pub fn trim_above(&mut self, at: u64) {
+        while let Some((&a, &b)) = self.map.last_key_value() {
+            if b <= at {
+                break;
+            }
+            self.map.pop_last();
+            self.total -= b - a;
+            if a < at {
+                self.map.insert(a, at);
+                self.total += at - a;
+            }
+        }
+    }
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.map.clear();

@@ -97,7 +97,7 @@ macro_rules! scalar {
         }
     )*};
 }
-scalar!(u8, u16, u32, i32);
+scalar!(u8, u16, u32, u64, i32);
 impl<T: Field, const N: usize> Field for [T; N] {
     fn store(&mut self, at: usize, v: i64) {
         if let Some(f) = self.get_mut(at) {
@@ -181,6 +181,13 @@ sysctls! {
     tcp_timestamps: u8 = "net.ipv4.tcp_timestamps", 0;
     tcp_sack: u8 = "net.ipv4.tcp_sack", 0;
     tcp_dsack: u8 = "net.ipv4.tcp_dsack", 0;
+    tcp_moderate_rcvbuf: u8 = "net.ipv4.tcp_moderate_rcvbuf", 0;
+    tcp_shrink_window: u8 = "net.ipv4.tcp_shrink_window", 0;
+    tcp_app_win: u8 = "net.ipv4.tcp_app_win", 0;
+    tcp_workaround_signed_windows: u8 = "net.ipv4.tcp_workaround_signed_windows", 0;
+    tcp_pingpong_thresh: u8 = "net.ipv4.tcp_pingpong_thresh", 0;
+    tcp_comp_sack_delay_ns: u64 = "net.ipv4.tcp_comp_sack_delay_ns", 0;
+    tcp_comp_sack_nr: u8 = "net.ipv4.tcp_comp_sack_nr", 0;
     tcp_window_scaling: u8 = "net.ipv4.tcp_window_scaling", 0;
     tcp_rto_max_ms: u32 = "net.ipv4.tcp_rto_max_ms", 0;
     tcp_min_snd_mss: u32 = "net.ipv4.tcp_min_snd_mss", 0;

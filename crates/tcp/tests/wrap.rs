@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 use hearken_abi::TcpState;
+use hearken_tcp::buffer::Charge;
 use hearken_tcp::tcb::{NONE, Output, Segment, SendRoom};
 use hearken_tcp::{
     Ctx, Drops, Effects, Instant, Mib, Pool, RequestSock, Seq, Sysctls, Tcb, Tuple, V4,
@@ -57,6 +58,9 @@ fn segment<'a>(o: &'a Output, data: &'a [&'a [u8]]) -> Segment<'a> {
         data,
         len: o.len as u32,
         ecn: 0,
+        charge: Charge::packet(40 + o.len as u32),
+        gso_size: 0,
+        header: 20,
     }
 }
 
@@ -78,7 +82,7 @@ fn carry(w: &mut World, from: &mut Tcb, to: &mut Tcb, loss: u64) -> (bool, Effec
 
 /// An active and a passive end, established.
 fn pair(w: &mut World, iss: Seq, irs: Seq) -> (Tcb, Tcb) {
-    let mut a = Tcb::connect(&mut w.cx(), iss, 0, 1460, 1, 131072);
+    let mut a = Tcb::connect(&mut w.cx(), iss, 0, 1460, 1, (None, 0));
     a.owner = 1;
     let syn = a.poll_output(&mut w.cx(), 0).expect("SYN");
     assert_eq!((syn.seq, syn.flags), (iss, Flags::SYN));
@@ -120,6 +124,9 @@ fn pair(w: &mut World, iss: Seq, irs: Seq) -> (Tcb, Tcb) {
         data: &[],
         len: 0,
         ecn: 0,
+        charge: Charge::packet(40),
+        gso_size: 0,
+        header: 20,
     };
     let fx = a.input(&mut w.cx(), &syn_ack);
     assert!(fx.has(Effects::ESTABLISHED));
@@ -217,8 +224,8 @@ fn transfer_across_the_wrap_equals_one_far_from_it() {
 fn simultaneous_open_establishes_both_ends_with_the_first_syn_acks() {
     for iss in [5, u32::MAX] {
         let mut w = World::new();
-        let mut a = Tcb::connect(&mut w.cx(), Seq(iss), 0, 1460, 1, 131072);
-        let mut b = Tcb::connect(&mut w.cx(), Seq(77), 0, 1460, 1, 131072);
+        let mut a = Tcb::connect(&mut w.cx(), Seq(iss), 0, 1460, 1, (None, 0));
+        let mut b = Tcb::connect(&mut w.cx(), Seq(77), 0, 1460, 1, (None, 0));
         (a.owner, b.owner) = (1, 2);
         let sa = a.poll_output(&mut w.cx(), 0).unwrap();
         let sb = b.poll_output(&mut w.cx(), 0).unwrap();
@@ -239,8 +246,8 @@ fn simultaneous_open_establishes_both_ends_with_the_first_syn_acks() {
 #[test]
 fn fin_of_a_connection_still_in_syn_recv_waits_for_the_handshake() {
     let mut w = World::new();
-    let mut a = Tcb::connect(&mut w.cx(), Seq(u32::MAX), 0, 1460, 1, 131072);
-    let mut b = Tcb::connect(&mut w.cx(), Seq(77), 0, 1460, 1, 131072);
+    let mut a = Tcb::connect(&mut w.cx(), Seq(u32::MAX), 0, 1460, 1, (None, 0));
+    let mut b = Tcb::connect(&mut w.cx(), Seq(77), 0, 1460, 1, (None, 0));
     (a.owner, b.owner) = (1, 2);
     a.poll_output(&mut w.cx(), 0).unwrap();
     let sb = b.poll_output(&mut w.cx(), 0).unwrap();
@@ -267,6 +274,9 @@ fn fin_of_a_connection_still_in_syn_recv_waits_for_the_handshake() {
         data: &[],
         len: 0,
         ecn: 0,
+        charge: Charge::packet(40),
+        gso_size: 0,
+        header: 20,
     };
     a.input(&mut w.cx(), &ack);
     assert_eq!(a.state, TcpState::FinWait1);

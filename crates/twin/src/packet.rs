@@ -114,6 +114,13 @@ impl Opt {
             let body = &bytes[2..len];
             let word =
                 |at: usize| u32::from_be_bytes(body[at..at + 4].try_into().expect("four bytes"));
+            // Several SACK blocks are shown one by one.
+            if let (5, 16 | 24 | 32) = (kind, body.len()) {
+                let blocks = (0..body.len() / 8).map(|n| Opt::Sack(word(8 * n), word(8 * n + 4)));
+                out.extend(blocks);
+                bytes = &bytes[len..];
+                continue;
+            }
             out.push(match (kind, body.len()) {
                 (2, 2) => Opt::Mss(u16::from_be_bytes([body[0], body[1]])),
                 (3, 1) => Opt::Wscale(body[0]),

@@ -10,7 +10,7 @@ use hearken_wire::{ipv4, ipv6};
 use super::fragment::{self, Outcome};
 use super::icmp;
 use crate::api::IfaceId;
-use crate::frame::{RxCsum, RxFrame};
+use crate::frame::{RxFrame, RxMeta};
 use crate::net::Net;
 use crate::shared::Shared;
 use crate::tcp_input::{From, Raw, tcp_input};
@@ -120,20 +120,12 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &Rx
     if !h.is_fragment() && frame.body.is_empty() {
         // The common case sets up no list of pieces.
         let data = frame.head.get(skip..skip + len).unwrap_or(&[]);
-        return deliver_v4(
-            net,
-            now,
-            iface,
-            &h,
-            raw,
-            (unicast, frame.meta.csum),
-            &mut [data],
-        );
+        return deliver_v4(net, now, iface, &h, raw, (unicast, frame.meta), &mut [data]);
     }
     let mut room = [&[][..]; PIECES];
     let data = pieces(frame, skip, len, &mut room);
     if !h.is_fragment() {
-        return deliver_v4(net, now, iface, &h, raw, (unicast, frame.meta.csum), data);
+        return deliver_v4(net, now, iface, &h, raw, (unicast, frame.meta), data);
     }
     let key = fragment::Key {
         src: src.to_ipv6_mapped().octets(),
@@ -152,7 +144,7 @@ fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &Rx
             iface,
             &h,
             raw,
-            (unicast, RxCsum::Unknown),
+            (unicast, RxMeta::default()),
             &mut [&whole],
         );
     }
@@ -164,7 +156,7 @@ fn deliver_v4(
     iface: IfaceId,
     h: &ipv4::Header,
     raw: Raw<'_>,
-    (unicast, csum): (bool, RxCsum),
+    (unicast, meta): (bool, RxMeta),
     data: &mut [&[u8]],
 ) {
     let sh = &mut net.sh;
@@ -177,7 +169,8 @@ fn deliver_v4(
                 iface,
                 tos: h.tos,
                 unicast,
-                csum,
+                csum: meta.csum,
+                gso_size: meta.gso_size,
                 raw,
             };
             tcp_input(&mut net.v4, sh, now, from, data);
@@ -193,7 +186,7 @@ fn deliver_v4(
                 dst: h.dst.into(),
                 iface,
                 unicast,
-                csum,
+                csum: meta.csum,
             };
             udp::input(sh, now, from, &joined(data));
         }
@@ -300,7 +293,7 @@ fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, link: &[u8], frame: &Rx
         iface,
         &h,
         raw,
-        (protocol, unicast, frame.meta.csum),
+        (protocol, unicast, frame.meta),
         data,
     );
 }
@@ -347,7 +340,7 @@ fn fragment_v6(
             iface,
             h,
             raw,
-            (next, unicast, RxCsum::Unknown),
+            (next, unicast, RxMeta::default()),
             &mut [&whole],
         );
     }
@@ -359,7 +352,7 @@ fn deliver_v6(
     iface: IfaceId,
     h: &ipv6::Header,
     raw: Raw<'_>,
-    (protocol, unicast, csum): (u8, bool, RxCsum),
+    (protocol, unicast, meta): (u8, bool, RxMeta),
     data: &mut [&[u8]],
 ) {
     let sh = &mut net.sh;
@@ -372,7 +365,8 @@ fn deliver_v6(
                 iface,
                 tos: h.traffic_class,
                 unicast,
-                csum,
+                csum: meta.csum,
+                gso_size: meta.gso_size,
                 raw,
             };
             tcp_input(&mut net.v6, sh, now, from, data);
@@ -388,7 +382,7 @@ fn deliver_v6(
                 dst: h.dst.into(),
                 iface,
                 unicast,
-                csum,
+                csum: meta.csum,
             };
             udp::input(sh, now, from, &joined(data));
         }

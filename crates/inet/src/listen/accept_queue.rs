@@ -71,8 +71,9 @@ pub(super) fn add<F: Side>(
         c.tcb.set_sndbuf(&cx, b);
     }
     if let Some(b) = bufs.1 {
-        c.tcb.set_rcvbuf(&cx, b);
+        c.tcb.inherit_rcvbuf(&cx, b);
     }
+    c.tcb.begin_receiving(&cx);
     let remote = SocketAddr::new(shown(domain, F::to_ip(t.raddr)), t.rport);
     if let Some(listener) = sh.listeners.get_mut(l) {
         listener.queue.push_back(slot);

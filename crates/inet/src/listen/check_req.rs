@@ -9,7 +9,7 @@ use hearken_tcp::{Instant, Tuple};
 use hearken_wire::{Flags, Options, tcp};
 
 use super::accept_queue;
-use super::conn_request::{remove, resend, shape};
+use super::conn_request::{advmss, remove, resend, shape};
 use crate::api::IfaceId;
 use crate::family::Side;
 use crate::hash::bind::Holder;
@@ -255,6 +255,15 @@ pub(super) fn create_child<F: Side>(
     };
     let mut tcb = Tcb::accept(&mut sh.ctx(now), &req, &p.seg);
     md5::inherit(sh, l, F::to_ip(p.src), &mut socket, &mut tcb);
+    let listening = sh.listeners.get(l).map_or(NONE, |l| l.socket);
+    let mtu = sh.mtu_to(IfaceId(req.iface), F::to_ip(req.tuple.raddr));
+    let adv = advmss::<F>(mtu, shape(sh, listening).max_seg);
+    let stamp = if req.has(RequestSock::<F>::TSTAMP_OK) {
+        12
+    } else {
+        0
+    };
+    tcb.set_advmss(&sh.ctx(now), adv - stamp);
     if req.has(RequestSock::<F>::SAVED_SYN) {
         socket.conf().saved_syn = sh.saved_syns.take::<F>(slot);
     }

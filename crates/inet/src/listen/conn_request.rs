@@ -266,10 +266,9 @@ fn request<F: Side>(
     let timestamps = o.timestamps.filter(|_| sys.tcp_timestamps != 0);
     let adv = advmss::<F>(sh.mtu_to(out, F::to_ip(tuple.raddr)), shape.max_seg);
     let seg = adv - if timestamps.is_some() { 12 } else { 0 };
-    let rcvbuf = shape.rcvbuf.unwrap_or(sys.tcp_rmem[1]);
     let (mut wnd, scale) = initial_window(
         sys,
-        rcvbuf,
+        shape.rcvbuf,
         shape.window_clamp,
         seg,
         wscale.is_some() || is_ack,

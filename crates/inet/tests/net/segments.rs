@@ -123,7 +123,7 @@ fn ack_older_than_any_window_is_challenged() {
 }
 
 #[test]
-fn data_beyond_the_window_is_cut_and_acknowledged() {
+fn data_that_ends_beyond_the_window_is_taken_while_nothing_waits() {
     let mut p = Peer::new();
     let s = p.accepted(Peer::syn_options());
     let (seq, ack) = (p.seq, p.ack);
@@ -132,7 +132,7 @@ fn data_beyond_the_window_is_cut_and_acknowledged() {
     let out = p.out();
     assert_eq!(
         out[0].h.options.sack.as_slice(),
-        [(seq + wnd - 2, seq + wnd)]
+        [(seq + wnd - 2, seq + wnd + 2)]
     );
     let wnd = p.net.tcp_info(p.now, s).rcv_wnd;
     p.put(PSH, seq + wnd + 1, ack, b"abcd");
@@ -160,7 +160,7 @@ fn receive_buffer_full_shuts_the_window_and_reading_opens_it() {
     let (seq, ack) = (p.seq, p.ack);
     p.put(PSH, seq, ack, b"p");
     assert_eq!(p.out()[0].h.ack, seq);
-    assert_eq!(p.count(Counter::TcpZeroWindowDrop), 1);
+    assert_eq!(p.count(Counter::BeyondWindow), 1);
     let n = p.net.readable(s);
     let mut got = 0;
     let mut opened = Vec::new();
@@ -185,7 +185,8 @@ fn islands_of_single_bytes_stop_at_what_the_buffer_pays_for() {
         }
     }
     let kept = p.count(Counter::TcpOfoQueue);
-    assert!(kept < 3000, "{kept}");
+    // Linux lets the buffer grow up to tcp_rmem's third number (docs/linux/receive-window.md).
+    assert!(kept < 6_291_456 / 832 + 2, "{kept}");
     assert_eq!(kept + p.count(Counter::TcpOfoDrop), 20_000);
     // The stream goes on where it is in order.
     for i in 0..20_000 {

@@ -149,10 +149,8 @@ fn transfer(gso: bool, bytes: usize, lose: impl FnMut(usize, &[u8]) -> bool + 's
         if got.len() == bytes {
             break;
         }
-        if p.b.readable(acc.socket) == 0
-            && write(&mut p.a, p.now, c, b"") == Err(SendError::WouldBlock)
-            || sent == bytes
-        {
+        let stuck = write(&mut p.a, p.now, c, b"") == Err(SendError::WouldBlock);
+        if p.b.readable(acc.socket) == 0 && (stuck || sent == bytes) {
             let next = [&p.a, &p.b]
                 .iter()
                 .filter_map(|n| n.poll_timeout())

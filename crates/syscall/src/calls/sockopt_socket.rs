@@ -446,7 +446,7 @@ pub(crate) fn get(m: &mut Machine, file: FileId, name: i32, cap: usize) -> Resul
         SO_RESERVE_MEM => 0,
         SO_MEMINFO => {
             let k = kept.map_or(o.buffers, |k| (k.sndbuf, k.rcvbuf));
-            let words = [0, k.1, 0, k.0, 0, 0, 0, 0, 0];
+            let words = [kept.map_or(0, |k| k.rmem), k.1, 0, k.0, 0, 0, 0, 0, 0];
             return Ok(cut(&words.map(u32::to_ne_bytes).concat(), cap));
         }
         SO_BUF_LOCK => o.buf_lock,

@@ -158,7 +158,7 @@ pub(crate) fn set(
         TCP_QUICKACK => {
             let on = flag(value)?;
             options_mut(m, file)?.quick_ack = on;
-            push(m, now, file, Opt::QuickAck(on))?;
+            push(m, now, file, Opt::QuickAck(v))?;
         }
         TCP_THIN_LINEAR_TIMEOUTS => options_mut(m, file)?.thin_linear = switch(value)?,
         // Accepted, and without effect since 4.15.
@@ -267,7 +267,9 @@ pub(crate) fn get(
             .linger2
             .unwrap_or_else(|| sysctl(m, file, "net.ipv4.tcp_fin_timeout", 60)),
         TCP_DEFER_ACCEPT => retransmits_to_seconds(o.defer_accept),
-        TCP_WINDOW_CLAMP => o.window_clamp,
+        TCP_WINDOW_CLAMP => k
+            .window_clamp
+            .map_or(o.window_clamp, |c| i32::try_from(c).unwrap_or(i32::MAX)),
         TCP_INFO => {
             let Some(t) = tcp(m, file) else {
                 return Err(Errno::EOPNOTSUPP);

@@ -1,7 +1,23 @@
 //! The receive queue: bytes in order for the program, and bytes beyond a hole, in one chain.
 
 use super::chain::{Chain, Pool};
+use super::charge::{Ahead, Charge, Ledger};
 use crate::ranges::Ranges;
+
+/// What became of a segment that was stored. Ranges are distances from the byte that was expected next.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stored {
+    /// By how many bytes the in-order part grew.
+    pub grown: u32,
+    /// How many packets found room in the memory of others.
+    pub joined: u32,
+    /// How many were needless (`TCPOFOMerge`).
+    pub merged: u32,
+    /// One packet that was held already has all of it.
+    pub held: bool,
+    /// What had come before.
+    pub duplicate: Option<(i64, i64)>,
+}
 
 /// Offset 0 is the next byte that the program reads; `ready` bytes are in order; `ahead` lists what lies beyond.
 #[derive(Debug, Default)]
@@ -11,6 +27,7 @@ pub struct RecvBuffer {
     /// Bytes that were read by the program so far: the origin of the stream offsets in `ahead`.
     base: u64,
     ahead: Ranges,
+    ledger: Ledger,
 }
 
 impl RecvBuffer {
@@ -22,10 +39,10 @@ impl RecvBuffer {
     pub fn ahead_bytes(&self) -> usize {
         self.ahead.total() as usize
     }
-    /// Memory that counts against the receive buffer: bytes, and the book-keeping of the holes, so that a peer that
-    /// sends single bytes with gaps pays for them (CVE-2018-5390, RUSTSEC-2026-0185).
-    pub fn charged(&self) -> usize {
-        self.ready + self.ahead_bytes() + self.ahead.len() * 64
+    /// Memory that counts against the receive buffer, book-keeping included, so that a peer that sends single bytes with
+    /// gaps pays for them (CVE-2018-5390, RUSTSEC-2026-0185).
+    pub fn charged(&self) -> u32 {
+        self.ledger.total()
     }
     /// Whether a hole is open.
     pub fn has_holes(&self) -> bool {
@@ -50,31 +67,90 @@ impl RecvBuffer {
         Some(((a - next) as u32, (b - next) as u32))
     }
 
-    /// Stores the pieces of a segment that begins `distance` bytes after the next expected byte. Returns by how many
-    /// bytes the in-order part grew.
-    pub fn insert(&mut self, pool: &mut Pool, distance: u32, pieces: &[&[u8]]) -> u32 {
+    /// Stores the pieces of a segment that begins `distance` bytes after the next expected byte. `apart`: what
+    /// precedes them in their packet is not wanted.
+    pub fn insert(
+        &mut self,
+        pool: &mut Pool,
+        distance: u32,
+        pieces: &[&[u8]],
+        (charge, apart): (Charge, bool),
+    ) -> Stored {
         let mut at = self.ready + distance as usize;
         let from = self.base + at as u64;
+        let len: usize = pieces.iter().map(|p| p.len()).sum();
+        let to = from + len as u64;
+        let here = self.base + self.ready as u64;
+        let relative = |d: Option<(u64, u64)>| {
+            d.map(|(a, b)| (a.wrapping_sub(here) as i64, b.wrapping_sub(here) as i64))
+        };
+        if distance > 0 {
+            let Ahead {
+                held,
+                duplicate,
+                merged,
+                joined,
+            } = self.ledger.push_ahead(from, to, charge);
+            if !held {
+                for p in pieces {
+                    self.chain.write_at(pool, at, p);
+                    at += p.len();
+                }
+                self.ahead.insert(from, to);
+            }
+            return Stored {
+                joined: u32::from(joined),
+                merged,
+                held,
+                duplicate: relative(duplicate),
+                grown: 0,
+            };
+        }
         for p in pieces {
             self.chain.write_at(pool, at, p);
             at += p.len();
         }
-        let to = self.base + at as u64;
-        if distance > 0 {
-            self.ahead.insert(from, to);
-            return 0;
-        }
+        let mut joined = u32::from(self.ledger.push(len as u32, charge, apart));
+        let mut duplicate = None;
         let mut next = to;
-        while let Some((a, b)) = self.ahead.first() {
-            if a > next {
-                break;
+        if !self.ahead.is_empty() {
+            while let Some((a, b)) = self.ahead.first() {
+                if a > next {
+                    break;
+                }
+                next = next.max(b);
+                self.ahead.pop_first();
             }
-            next = next.max(b);
-            self.ahead.pop_first();
+            let (more, twice) = self.ledger.fill(from, to);
+            joined += more;
+            duplicate = relative(twice);
         }
         let grown = next - from;
         self.ready += grown as usize;
-        grown as u32
+        Stored {
+            grown: grown as u32,
+            joined,
+            duplicate,
+            ..Stored::default()
+        }
+    }
+
+    /// Whether a packet needs no more memory than is set aside already.
+    pub fn is_set_aside(&self, charge: Charge) -> bool {
+        self.ledger.is_set_aside(charge)
+    }
+
+    /// Saves memory by copying what is in order together. Returns how many packets went.
+    pub fn collapse(&mut self, bloated: impl Fn(u32, u32) -> bool) -> u32 {
+        self.ledger.collapse(bloated)
+    }
+
+    /// Gives up what lies furthest beyond the hole, if that is no nearer than `distance`. Returns the memory won.
+    pub fn drop_last_ahead(&mut self, distance: u32) -> Option<u32> {
+        let least = self.base + self.ready as u64 + u64::from(distance);
+        let (at, memory) = self.ledger.drop_last_ahead(least)?;
+        self.ahead.trim_above(at);
+        Some(memory)
     }
 
     /// The in-order bytes.
@@ -86,6 +162,7 @@ impl RecvBuffer {
         let n = n.min(self.ready);
         self.ready -= n;
         self.base += n as u64;
+        self.ledger.read(n as u32);
         self.chain.consume(pool, n);
     }
     /// Forgets everything.
@@ -93,6 +170,7 @@ impl RecvBuffer {
         self.chain.clear(pool);
         self.ready = 0;
         self.ahead = Ranges::default();
+        self.ledger.clear();
     }
 }
 
@@ -112,14 +190,15 @@ mod tests {
     #[test]
     fn insert_filling_the_hole_releases_what_lay_ahead() {
         let (mut p, mut b) = (Pool::default(), RecvBuffer::default());
-        assert_eq!(b.insert(&mut p, 3, &[b"def"]), 0);
-        assert_eq!(b.insert(&mut p, 9, &[b"j"]), 0);
+        let c = Charge::packet(100);
+        assert_eq!(b.insert(&mut p, 3, &[b"def"], (c, false)).grown, 0);
+        assert_eq!(b.insert(&mut p, 9, &[b"j"], (c, false)).grown, 0);
         assert_eq!(b.island(9), Some((9, 10)));
         assert_eq!(b.island(4), Some((3, 6)));
         assert_eq!(b.island(6), None);
-        assert_eq!(b.insert(&mut p, 0, &[b"ab", b"c"]), 6);
+        assert_eq!(b.insert(&mut p, 0, &[b"ab", b"c"], (c, false)).grown, 6);
         assert_eq!(drain(&mut b, &mut p), b"abcdef");
-        assert_eq!(b.insert(&mut p, 0, &[b"ghi"]), 4);
+        assert_eq!(b.insert(&mut p, 0, &[b"ghi"], (c, false)).grown, 4);
         assert_eq!(drain(&mut b, &mut p), b"ghij");
         assert!(!b.has_holes() && b.charged() == 0);
     }
@@ -127,10 +206,12 @@ mod tests {
     #[test]
     fn insert_overlapping_segments_counts_bytes_once() {
         let (mut p, mut b) = (Pool::default(), RecvBuffer::default());
-        b.insert(&mut p, 5, &[b"fgh"]);
-        b.insert(&mut p, 4, &[b"efghi"]);
+        let c = Charge::packet(100);
+        b.insert(&mut p, 5, &[b"fgh"], (c, false));
+        let s = b.insert(&mut p, 4, &[b"efghi"], (c, false));
+        assert_eq!((s.merged, s.duplicate), (1, Some((5, 8))));
         assert_eq!(b.ahead_bytes(), 5);
-        assert_eq!(b.insert(&mut p, 0, &[b"abcdefg"]), 9);
+        assert_eq!(b.insert(&mut p, 0, &[b"abcdefg"], (c, false)).grown, 9);
         assert_eq!(drain(&mut b, &mut p), b"abcdefghi");
     }
 }

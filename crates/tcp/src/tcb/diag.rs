@@ -1,7 +1,9 @@
 //! What diagnosis reads of a connection.
 
 use super::Tcb;
+use super::receive::Rx;
 use crate::Instant;
+use crate::sysctls::Sysctls;
 use hearken_abi::TcpState;
 
 /// The timer that `ss` shows (Linux `inet_sk_diag_fill`, 6.18).
@@ -13,6 +15,25 @@ pub enum Timer {
     Keepalive,
     /// A probe of a window that is shut.
     Probe,
+}
+
+/// The receive side, for TCP_INFO.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Receive {
+    /// `tcpi_rcv_ssthresh`
+    pub ssthresh: u32,
+    /// TCP_WINDOW_CLAMP
+    pub clamp: u32,
+    /// `tcpi_rcv_space`
+    pub space: u32,
+    /// `tcpi_rcv_rtt` in microseconds.
+    pub rtt_us: u32,
+    /// `tcpi_ato` in microseconds.
+    pub ato_us: u32,
+    /// `tcpi_rcv_ooopack`
+    pub ooopack: u32,
+    /// Memory of what waits to be read or lies beyond a hole (`sk_rmem_alloc`).
+    pub memory: u32,
 }
 
 impl Tcb {
@@ -66,16 +87,12 @@ impl Tcb {
     }
 
     /// The time an ACK may be delayed (`icsk_ack.ato`), how many go at once, and whether they wait for data to ride on.
-    pub fn delayed_ack(&self) -> (core::time::Duration, u8, bool) {
+    pub fn delayed_ack(&self, thresh: u8) -> (core::time::Duration, u8, bool) {
         let none = (core::time::Duration::ZERO, 0, false);
         self.xfer.as_ref().map_or(none, |x| {
-            let ato = if x.timed_ack {
-                super::input::DELACK
-            } else {
-                none.0
-            };
-            // Linux counts from the first data on.
-            (ato, if x.had_data { x.quick } else { 0 }, x.pingpong)
+            let rx = &x.rx;
+            let ato = core::time::Duration::from_micros(u64::from(rx.ato));
+            (ato, rx.quick, rx.pingpong >= thresh)
         })
     }
 
@@ -105,6 +122,28 @@ impl Tcb {
 
     /// When data and when an acceptable ACK came last.
     pub fn heard(&self) -> Option<(Instant, Instant)> {
-        self.xfer.as_ref().map(|x| (x.data_at, x.heard_at))
+        self.xfer.as_ref().map(|x| (x.rx.data_at, x.heard_at))
+    }
+
+    /// The receive side. `sysctls`: for one that nothing has moved yet.
+    pub fn receive(&self, sysctls: &Sysctls) -> Receive {
+        let (rx, memory) = self.xfer.as_ref().map_or_else(
+            || {
+                (
+                    Rx::new(self, Instant::FAR, sysctls, sysctls.tcp_rmem[1], None),
+                    0,
+                )
+            },
+            |x| (x.rx, x.recv.charged()),
+        );
+        Receive {
+            ssthresh: rx.ssthresh,
+            clamp: rx.clamp,
+            space: rx.space,
+            rtt_us: rx.rtt8 >> 3,
+            ato_us: rx.ato,
+            ooopack: rx.ooopack,
+            memory,
+        }
     }
 }

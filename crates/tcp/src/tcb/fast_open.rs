@@ -81,7 +81,10 @@ impl Tcb {
         t.rtt = Default::default();
         let now = cx.now;
         let x = t.xfer(cx);
-        let taken = x.recv.insert(cx.pool, 0, seg.data);
+        let taken = x
+            .recv
+            .insert(cx.pool, 0, seg.data, (seg.charge, false))
+            .grown;
         x.rto_at = now + TIMEOUT_INIT;
         let f = x.fast_open();
         (f.child, f.syn_data) = (true, taken > 0);

@@ -1,13 +1,10 @@
 //! SEGMENT ARRIVES (RFC 9293 3.10.7, in Linux's order: `tcp_validate_incoming`, `tcp_rcv_state_process`).
 
 use super::{Ctx, Effects, Segment, SoError, Tcb};
-use crate::seq::Seq;
 use core::time::Duration;
 use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_wire::Flags;
 
-/// Linux's `TCP_DELACK_MIN`: how long an ACK may wait for company.
-pub(super) const DELACK: Duration = Duration::from_millis(40);
 /// One tick of the measured kernel's clock.
 const JIFFY: Duration = Duration::from_millis(4);
 impl Tcb {
@@ -100,7 +97,8 @@ impl Tcb {
         let peer = u32::from(o.mss.unwrap_or(536)).max(cx.sysctls.tcp_min_snd_mss);
         let head = if self.has(Self::TSTAMP_OK) { 12 } else { 0 };
         self.mss = (peer.min(u32::from(self.mss)) - head).max(36) as u16;
-        self.rcv_mss = self.mss.clamp(88, 536);
+        self.advmss = self.advmss.saturating_sub(head as u16);
+        self.rcv_mss = self.first_rcv_mss();
     }
 
     /// Enters ESTABLISHED with the SYN acknowledged.
@@ -122,6 +120,7 @@ impl Tcb {
         (x.timed, x.retries, x.backoff) = (None, 0, 0);
         x.rto_at = crate::Instant::FAR;
         x.dupacks = 0;
+        self.begin_receiving(cx);
         self.arm_keepalive(cx);
         self.rearm();
         if self.has(Self::FIN_QUEUED) {
@@ -226,7 +225,9 @@ impl Tcb {
         }
         let right = self.rcv.nxt + self.rcv_window();
         let old = seg.end().before(self.rcv.wup);
-        if !old && !seg.seq.after(right) {
+        // What begins in the window and ends beyond is taken only while nothing waits to be read (tcp_sequence, 6.18).
+        let beyond = seg.end().after(right) && (seg.seq.after(right) || self.readable() > 0);
+        if !old && !beyond {
             return true;
         }
         if rst && self.after_fin(seg) {
@@ -272,10 +273,18 @@ impl Tcb {
             && timestamp
     }
 
+    /// Data that takes the short way: as foreseen, with memory set aside for it.
+    pub(super) fn is_fast(&self, seg: &Segment<'_>) -> bool {
+        self.predicted(seg)
+            && self
+                .xfer
+                .as_ref()
+                .is_some_and(|x| x.recv.is_set_aside(seg.charge))
+    }
+
     /// Counts what nstat tells of prediction.
     fn count_prediction(&self, cx: &mut Ctx<'_>, seg: &Segment<'_>) {
         let predicted = self.predicted(seg);
-        let had_data = self.xfer.as_ref().is_some_and(|x| x.had_data);
         if seg.end() == seg.seq {
             let news = predicted && seg.ack.after(self.snd.una);
             cx.mib.inc(if news {
@@ -283,8 +292,7 @@ impl Tcb {
             } else {
                 Counter::TcpPureAcks
             });
-        } else if predicted && had_data {
-            // The first data finds no memory set aside for the socket and takes the long way.
+        } else if self.is_fast(seg) {
             cx.mib.inc(Counter::TcpHpHits);
         }
     }
@@ -366,18 +374,6 @@ impl Tcb {
         self.flags |= Self::ACK_NOW;
     }
 
-    /// A segment that was here before: counted, and reported by D-SACK (RFC 2883).
-    fn note_duplicate(&mut self, cx: &mut Ctx<'_>, from: Seq, to: Seq) {
-        if from != to && from.before(self.rcv.nxt) {
-            cx.mib.inc(Counter::DelayedAckLost);
-            if self.has(Self::SACK_OK) && cx.sysctls.tcp_dsack != 0 {
-                let end = to.min(self.rcv.nxt);
-                cx.mib.inc(Counter::TcpDsackOldSent);
-                self.xfer(cx).dsack = Some((from, end));
-            }
-        }
-    }
-
     /// What our acknowledged FIN means (RFC 9293 3.10.7.4, fifth check).
     fn our_fin_acked(&mut self, cx: &mut Ctx<'_>) -> Effects {
         if !self.has(Self::FIN_ACKED) {
@@ -401,180 +397,6 @@ impl Tcb {
         }
     }
 
-    /// RFC 9293 3.10.7.4, seventh and eighth check: payload and FIN.
-    fn input_text(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
-        let fin = seg.flags.contains(Flags::FIN);
-        self.ecn_accept_cwr(seg);
-        if seg.len == 0 && !fin {
-            return Effects::NONE;
-        }
-        if !matches!(
-            self.state,
-            TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2
-        ) {
-            // The peer's FIN came already: nothing may follow it. What lies before it is an echo of what we have, and is
-            // acknowledged once more (Linux `tcp_rcv_state_process`).
-            let data_end = seg.seq + seg.len;
-            if seg.seq.before(self.rcv.nxt) && data_end.after(self.rcv.nxt) {
-                return self.refuse_data(cx);
-            }
-            cx.drops.record(DropReason::TcpOldData);
-            if seg.seq.before(self.rcv.nxt) {
-                self.flags |= Self::ACK_NOW;
-            }
-            return Effects::NONE;
-        }
-        // Data after SHUT_RDWR or close is answered by a reset (RFC 1122 4.2.2.13; Linux `tcp_rcv_state_process`).
-        if seg.len > 0
-            && self.has(Self::RCV_SHUT)
-            && self.state != TcpState::Established
-            && (seg.seq + seg.len).after(self.rcv.nxt)
-        {
-            return self.refuse_data(cx);
-        }
-        let mut fx = Effects::NONE;
-        let data_end = seg.seq + seg.len;
-        if seg.len > 0 {
-            fx |= self.take_data(cx, seg, data_end);
-        }
-        let right = self.rcv.nxt + self.rcv_window();
-        if fin && data_end.after(self.rcv.nxt) {
-            self.flags |= Self::ACK_NOW;
-            if data_end.at_or_before(right) {
-                // The FIN lies beyond a hole: it counts once that is filled.
-                self.xfer(cx).fin = Some(data_end);
-            }
-        }
-        let early = self.xfer.as_ref().and_then(|x| x.fin) == Some(self.rcv.nxt);
-        if early || fin && data_end == self.rcv.nxt {
-            fx |= self.take_fin(cx);
-        }
-        fx
-    }
-
-    /// Data where none may come any more: the connection ends by a reset.
-    fn refuse_data(&mut self, cx: &mut Ctx<'_>) -> Effects {
-        cx.mib.inc(Counter::TcpAbortOnData);
-        cx.drops.record(DropReason::TcpAbortOnData);
-        self.done(cx, Some(SoError::Reset)) | Effects::RESET_PEER
-    }
-
-    fn take_data(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>, data_end: Seq) -> Effects {
-        if data_end.at_or_before(self.rcv.nxt) {
-            cx.drops.record(DropReason::TcpOldData);
-            self.note_duplicate(cx, seg.seq, data_end);
-            self.flags |= Self::ACK_NOW;
-            return Effects::NONE;
-        }
-        let right = self.rcv.nxt + self.rcv_window();
-        let skip = self.rcv.nxt.distance(seg.seq);
-        let over = data_end.distance(right);
-        if over > 0 {
-            cx.drops.record(DropReason::TcpOverwindow);
-            self.flags |= Self::ACK_NOW;
-        }
-        let take = (seg.len - skip).saturating_sub(over);
-        if take == 0 {
-            cx.mib.inc(Counter::TcpZeroWindowDrop);
-            return Effects::NONE;
-        }
-        let mut pieces: [&[u8]; 24] = [&[]; 24];
-        let n = clip(seg.data, skip as usize, take as usize, &mut pieces);
-        let (nxt, wup, first) = (self.rcv.nxt, self.rcv.wup, seg.seq + skip);
-        self.rcv_mss = self
-            .rcv_mss
-            .max(seg.len.min(u32::from(self.mss.max(536))) as u16);
-        let one_segment = u32::from(self.rcv_mss);
-        let pingpong = self.has(Self::ACK_NOW);
-        // The ACK of a FIN may wait for our own (docs/linux/fin-ack-delay.md), and with it that of the data before it.
-        let closes = seg.flags.contains(Flags::FIN) && self.state == TcpState::Established;
-        let x = self.xfer(cx);
-        let had_holes = x.recv.has_holes();
-        let distance = first.distance(nxt);
-        if distance > 0 && x.recv.charged() > x.rcvbuf as usize {
-            // Many small islands cost more than the window allows for.
-            cx.drops.record(DropReason::TcpOfoDrop);
-            cx.mib.inc(Counter::TcpOfoDrop);
-            self.flags |= Self::ACK_NOW;
-            return Effects::NONE;
-        }
-        let grown = x.recv.insert(cx.pool, distance, &pieces[..n]);
-        let hurry = self.ecn_check(seg);
-        let x = self.xfer(cx);
-        if hurry {
-            x.quick = x.quick.max(2);
-        }
-        if distance > 0 {
-            x.recent.grew(first, nxt, &x.recv);
-            x.dsack = None;
-            cx.mib.inc(Counter::TcpOfoQueue);
-            // RFC 5681 4.2: a segment beyond a hole is acknowledged at once.
-            self.flags |= Self::ACK_NOW;
-            return Effects::NONE;
-        }
-        self.rcv.nxt += grown;
-        let (now, rto, quick) = (
-            cx.now,
-            self.rtt.rto(),
-            super::quick_acks(self.rcv.wnd, self.rcv_mss),
-        );
-        let x = self.xfer(cx);
-        if x.had_data && now > x.data_at + rto {
-            // After a silence the sender begins anew and wants to hear soon (tcp_event_data_recv, 6.18).
-            x.quick = x.quick.max(quick);
-        }
-        (x.had_data, x.data_at, x.timed_ack) = (true, now, true);
-        let now_ack = {
-            let nxt = self.rcv.nxt;
-            let holes = had_holes;
-            let x = self.xfer(cx);
-            x.recent.trim(nxt);
-            let quick = x.quick > 0 && !x.pingpong && !closes;
-            x.quick -= u8::from(quick);
-            // RFC 1122 4.2.3.2: at least every second full segment; a filled hole at once.
-            quick || holes || nxt - wup > one_segment || pingpong
-        };
-        if now_ack {
-            self.flags |= Self::ACK_NOW;
-        } else {
-            let at = cx.now + DELACK;
-            let x = self.xfer(cx);
-            x.delack_at = x.delack_at.min(at);
-            self.rearm();
-        }
-        Effects::READ
-    }
-
-    /// The peer's FIN, in order.
-    fn take_fin(&mut self, cx: &mut Ctx<'_>) -> Effects {
-        self.rcv.nxt += 1;
-        let had_data = self.xfer.as_ref().is_some_and(|x| x.had_data);
-        if self.state == TcpState::Established {
-            // The ACK may ride on our own FIN. Before any data no time between segments is known: the timer's next tick
-            // sends it (Linux 6.18: docs/linux/fin-ack-delay.md).
-            let at = cx.now + if had_data { DELACK } else { JIFFY };
-            let x = self.xfer(cx);
-            x.pingpong |= had_data;
-            x.delack_at = x.delack_at.min(at);
-            self.rearm();
-        } else {
-            self.flags |= Self::ACK_NOW;
-        }
-        self.flags |= Self::RCV_SHUT;
-        match self.state {
-            TcpState::Established | TcpState::SynRecv => {
-                self.set_state(cx, TcpState::CloseWait);
-                Effects::READ
-            }
-            // Simultaneous close: RFC 9293 3.6, case 3.
-            TcpState::FinWait1 => {
-                self.set_state(cx, TcpState::Closing);
-                Effects::READ
-            }
-            _ => Effects::READ | Effects::TIME_WAIT,
-        }
-    }
-
     /// Starts the retransmission timer of a SYN (one second, doubled each time: RFC 6298 2.1).
     pub(super) fn arm_syn(&mut self, cx: &mut Ctx<'_>) {
         let (now, rto, most) = (cx.now, self.rtt.rto(), self.rto_max(cx));
@@ -582,21 +404,4 @@ impl Tcb {
         x.rto_at = now + x.backed_off(rto, most);
         self.rearm();
     }
-}
-
-/// The bytes `skip..skip + take` of `data`, as slices.
-fn clip<'a>(data: &[&'a [u8]], mut skip: usize, mut take: usize, out: &mut [&'a [u8]]) -> usize {
-    let mut n = 0;
-    for piece in data {
-        let s = skip.min(piece.len());
-        skip -= s;
-        let rest = &piece[s..];
-        let rest = &rest[..rest.len().min(take)];
-        take -= rest.len();
-        if let Some(slot) = out.get_mut(n).filter(|_| !rest.is_empty()) {
-            *slot = rest;
-            n += 1;
-        }
-    }
-    n
 }

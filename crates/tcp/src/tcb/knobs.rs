@@ -136,7 +136,7 @@ impl Tcb {
     pub(super) fn stalled_too_long(&mut self, cx: &Ctx<'_>) -> Option<bool> {
         let syn = self.state == TcpState::SynSent;
         let x = self.xfer.as_mut()?;
-        let begun = x.drs_at;
+        let begun = x.made_at;
         let set = x.set.as_mut().filter(|s| s.knobs.user_timeout != 0)?;
         let first = if syn { begun } else { cx.now };
         let since = *set.stalled.get_or_insert(first);

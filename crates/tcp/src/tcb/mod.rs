@@ -6,6 +6,7 @@
 //! `None`, and re-reads [`Tcb::timer_at`]. What else happened comes back as [`Effects`].
 
 mod ack;
+mod acks;
 mod diag;
 mod ecn;
 mod effects;
@@ -18,13 +19,15 @@ mod output;
 mod path_mtu;
 mod paws;
 mod probe;
+mod receive;
 mod recent;
+mod text;
 mod timer;
 mod user;
 mod window;
 
 use crate::addr::{Family, Tuple};
-use crate::buffer::{Pool, RecvBuffer, SendBuffer};
+use crate::buffer::{Charge, Pool, RecvBuffer, SendBuffer};
 use crate::mib::{Drops, Mib};
 use crate::ranges::Ranges;
 use crate::request::RequestSock;
@@ -37,9 +40,10 @@ use core::time::Duration;
 use hearken_abi::{Counter, TcpState};
 use hearken_wire::Flags;
 use hearken_wire::options::Options;
+use receive::Rx;
 use recent::Recent;
 
-pub use diag::Timer;
+pub use diag::{Receive, Timer};
 pub use effects::Effects;
 pub use error::SoError;
 pub use fast_open::{FastOpen, Pending};
@@ -95,6 +99,12 @@ pub struct Segment<'a> {
     pub len: u32,
     /// The ECN field of the IP header (RFC 3168 5): 0 not capable, 1 and 2 capable, 3 congestion experienced.
     pub ecn: u8,
+    /// What it costs of the receive buffer.
+    pub charge: Charge,
+    /// Payload of one segment when this is several in one, else 0.
+    pub gso_size: u16,
+    /// Bytes of the TCP header, options included.
+    pub header: u8,
 }
 
 impl Segment<'_> {
@@ -195,9 +205,10 @@ pub struct Transfer {
     /// What lies below was overtaken when the reordering window began.
     pub(crate) reo_edge: Seq,
     pub(crate) keepalive_at: Instant,
-    /// Growth of the receive buffer: bytes the program read since `drs_at`.
-    pub(crate) drs_copied: u32,
-    pub(crate) drs_at: Instant,
+    /// When this was made: with the SYN, of an active open.
+    pub(crate) made_at: Instant,
+    /// Windows and ACKs.
+    pub(crate) rx: Rx,
     pub(crate) sndbuf: u32,
     pub(crate) rcvbuf: u32,
     /// The program set them: no growth.
@@ -213,14 +224,8 @@ pub struct Transfer {
     pub(crate) retrans_at: Instant,
     /// TCP_SYNCNT, 0 for the sysctl.
     pub(crate) syn_retries: u8,
-    /// ACKs still to be sent at once after the start (Linux quick-ACK mode).
-    pub(crate) quick: u8,
     /// The last measurement of the round-trip time.
     pub(crate) rtt_us: u32,
-    /// Data came in at some time.
-    pub(crate) had_data: bool,
-    /// When it did last.
-    pub(crate) data_at: Instant,
     pub(crate) probe: bool,
     /// The path was seen to reorder: being overtaken means loss only once the reordering window is over.
     pub(crate) reordered: bool,
@@ -236,10 +241,6 @@ pub struct Transfer {
     /// The end of data that was not pushed.
     pub(crate) unpushed: Seq,
     pub(crate) fast_open: Option<Box<FastOpen>>,
-    /// ACKs wait for data to ride on (Linux `pingpong`).
-    pub(crate) pingpong: bool,
-    /// An ACK has been delayed, or could have been.
-    pub(crate) timed_ack: bool,
     /// The program has read the end of the stream.
     pub(crate) eof_read: bool,
     /// Until when a kernel's timer would still run, though what it was for may be over (Linux `sk_stop_timer` leaves it).
@@ -257,11 +258,6 @@ impl Transfer {
         }
         (rto * (1 << self.backoff.min(16))).min(most)
     }
-}
-
-/// Linux `tcp_incr_quickack`: how many ACKs are not delayed: half a window of segments, sixteen at the most.
-pub(crate) fn quick_acks(wnd: u32, rcv_mss: u16) -> u8 {
-    (wnd / (2 * u32::from(rcv_mss.max(1)))).clamp(2, 16) as u8
 }
 
 /// The hot part: one connection at rest is this and its tuple.
@@ -299,6 +295,8 @@ pub struct Tcb {
     pub mss: u16,
     /// The largest segment seen lately.
     pub rcv_mss: u16,
+    /// The largest that the peer may send, options not counted.
+    pub advmss: u16,
     /// The interface towards the peer.
     pub iface: u16,
     /// `Tcb::*` flag bits.
@@ -423,6 +421,7 @@ impl Tcb {
             bind: NONE,
             mss: 536,
             rcv_mss: 536,
+            advmss: 536,
             iface,
             flags: 0,
             state,
@@ -436,14 +435,15 @@ impl Tcb {
         }
     }
 
-    /// An active open: the SYN leaves with the next [`Tcb::poll_output`].
+    /// An active open: the SYN leaves with the next [`Tcb::poll_output`]. `rcvbuf`, `clamp`: SO_RCVBUF as kept, and
+    /// TCP_WINDOW_CLAMP, 0 for none.
     pub fn connect(
         cx: &mut Ctx<'_>,
         iss: Seq,
         ts_off: u32,
         advmss: u16,
         iface: u16,
-        rcvbuf: u32,
+        (rcvbuf, clamp): (Option<u32>, u32),
     ) -> Self {
         let mut t = Self::new(TcpState::SynSent, iface);
         t.snd = Snd {
@@ -453,7 +453,7 @@ impl Tcb {
             wl1: Seq(0),
         };
         t.ts_off = ts_off;
-        t.mss = advmss;
+        (t.mss, t.advmss) = (advmss, advmss);
         t.set(Self::TSTAMP_OK, cx.sysctls.tcp_timestamps != 0);
         t.set(Self::SACK_OK, cx.sysctls.tcp_sack != 0);
         t.set(Self::WSCALE_OK, cx.sysctls.tcp_window_scaling != 0);
@@ -461,7 +461,8 @@ impl Tcb {
             t.ecn = Self::ECN_OK;
         }
         // Unlike a SYN-ACK's, a SYN's window takes no notice of timestamps (docs/linux/connect.md).
-        let (wnd, scale) = initial_window(cx.sysctls, rcvbuf, 0, advmss, t.has(Self::WSCALE_OK));
+        let (wnd, scale) =
+            initial_window(cx.sysctls, rcvbuf, clamp, advmss, t.has(Self::WSCALE_OK));
         t.rcv.wnd = wnd;
         t.wscales = scale << 4;
         t.flags |= Self::SYN_NOW;
@@ -508,7 +509,8 @@ impl Tcb {
         (t.ts_recent, t.ts_off) = (req.ts_recent, req.ts_off);
         t.ts_recent_ms = cx.now.millis32();
         t.mss = req.mss - if t.has(Self::TSTAMP_OK) { 12 } else { 0 };
-        t.rcv_mss = t.mss.clamp(88, 536);
+        t.advmss = t.mss;
+        t.rcv_mss = t.first_rcv_mss();
         if req.num_retrans == 0 {
             t.sample_rtt(((cx.now.0 / 1000) as u32).wrapping_sub(req.sent_us));
         } else if t.has(Self::TSTAMP_OK)
@@ -533,65 +535,67 @@ impl Tcb {
 
     /// The moving part, made on first use.
     pub(crate) fn xfer(&mut self, cx: &Ctx<'_>) -> &mut Transfer {
-        let (una, rcv_mss, wnd) = (self.snd.una, self.rcv_mss, self.rcv.wnd);
+        if self.xfer.is_none() {
+            self.make_xfer(cx);
+        }
+        let made = || unreachable!("made above");
+        self.xfer.as_mut().unwrap_or_else(made)
+    }
+
+    fn make_xfer(&mut self, cx: &Ctx<'_>) {
+        let una = self.snd.una;
         let max_window = self.snd.wnd;
-        self.xfer.get_or_insert_with(|| {
-            Box::new(Transfer {
-                send: SendBuffer::default(),
-                recv: RecvBuffer::default(),
-                sacked: Ranges::default(),
-                una64: 0,
-                recover: una,
-                max_window,
-                fin: None,
-                heard_at: cx.now,
-                syn_retries: 0,
-                lost_edge: una,
-                high_rxt: una,
-                rxt_mark: una,
-                snd_sml: una,
-                timed: None,
-                recent: Recent::default(),
-                retrans_at: Instant::FAR,
-                dsack: None,
-                rto_at: Instant::FAR,
-                delack_at: Instant::FAR,
-                pto_at: Instant::FAR,
-                reo_at: Instant::FAR,
-                reo_edge: Seq(0),
-                keepalive_at: Instant::FAR,
-                drs_copied: 0,
-                drs_at: cx.now,
-                sndbuf: cx.sysctls.tcp_wmem[1],
-                rcvbuf: cx.sysctls.tcp_rmem[1],
-                sndbuf_locked: false,
-                rcvbuf_locked: false,
-                dupacks: 0,
-                cwnd_cnt: 0,
-                ca: CaState::Open,
-                backoff: 0,
-                retries: 0,
-                quick: quick_acks(wnd, rcv_mss),
-                rtt_us: 0,
-                had_data: false,
-                data_at: cx.now,
-                probe: false,
-                reordered: false,
-                undo: None,
-                probed: false,
-                probe_tail: false,
-                held: false,
-                more: 0,
-                unpushed: una,
-                fast_open: None,
-                pingpong: false,
-                timed_ack: false,
-                eof_read: false,
-                resend_until: Instant(0),
-                delack_until: Instant(0),
-                set: None,
-            })
-        })
+        let rx = Rx::new(self, cx.now, cx.sysctls, cx.sysctls.tcp_rmem[1], None);
+        self.xfer = Some(Box::new(Transfer {
+            send: SendBuffer::default(),
+            recv: RecvBuffer::default(),
+            sacked: Ranges::default(),
+            una64: 0,
+            recover: una,
+            max_window,
+            fin: None,
+            heard_at: cx.now,
+            syn_retries: 0,
+            lost_edge: una,
+            high_rxt: una,
+            rxt_mark: una,
+            snd_sml: una,
+            timed: None,
+            recent: Recent::default(),
+            retrans_at: Instant::FAR,
+            dsack: None,
+            rto_at: Instant::FAR,
+            delack_at: Instant::FAR,
+            pto_at: Instant::FAR,
+            reo_at: Instant::FAR,
+            reo_edge: Seq(0),
+            keepalive_at: Instant::FAR,
+            made_at: cx.now,
+            rx,
+            sndbuf: cx.sysctls.tcp_wmem[1],
+            rcvbuf: cx.sysctls.tcp_rmem[1],
+            sndbuf_locked: false,
+            rcvbuf_locked: false,
+            dupacks: 0,
+            cwnd_cnt: 0,
+            ca: CaState::Open,
+            backoff: 0,
+            retries: 0,
+            rtt_us: 0,
+            probe: false,
+            reordered: false,
+            undo: None,
+            probed: false,
+            probe_tail: false,
+            held: false,
+            more: 0,
+            unpushed: una,
+            fast_open: None,
+            eof_read: false,
+            resend_until: Instant(0),
+            delack_until: Instant(0),
+            set: None,
+        }));
     }
 
     /// Moves to `state`, keeping `Tcp.CurrEstab` right (Linux `tcp_set_state`).
@@ -622,6 +626,7 @@ impl Tcb {
             (x.probe, x.probe_tail) = (false, false);
             (x.pto_at, x.reo_at) = (Instant::FAR, Instant::FAR);
             (x.rto_at, x.delack_at, x.keepalive_at) = (Instant::FAR, Instant::FAR, Instant::FAR);
+            x.rx.comp_at = Instant::FAR;
         }
         self.timer_at = Instant::FAR;
         Effects::CLOSED | Effects::READ | Effects::WRITE
@@ -653,6 +658,6 @@ mod tests {
             "{}",
             size_of::<Connection<V6>>()
         );
-        assert!(size_of::<Transfer>() <= 448, "{}", size_of::<Transfer>());
+        assert!(size_of::<Transfer>() <= 600, "{}", size_of::<Transfer>());
     }
 }

@@ -409,9 +409,7 @@ impl Tcb {
         len: u32,
         gso_size: u16,
     ) -> Output {
-        let window = self.new_window(cx.sysctls);
-        self.rcv.wup = self.rcv.nxt;
-        self.rcv.wnd = window;
+        let wire = self.tell_window(cx) as u16;
         self.flags &= !Self::ACK_NOW;
         let mut options = Options {
             timestamps: self.timestamps(cx),
@@ -420,13 +418,13 @@ impl Tcb {
         };
         let most = self.sack_blocks();
         if let Some(x) = &mut self.xfer {
-            x.delack_at = Instant::FAR;
+            if len > 0 {
+                Self::note_data_sent(x, cx.now);
+            }
+            Self::note_ack_sent(x, cx);
             let dsack = x.dsack.take();
             if most > 0 {
-                let nxt = self.rcv.nxt;
-                let fin = x.fin;
-                let blocks = x.recent.blocks(nxt, &x.recv);
-                let blocks = blocks.map(|(a, end)| (a, end + u32::from(fin == Some(end))));
+                let blocks = x.recent.iter();
                 // A D-SACK comes first (RFC 2883 4).
                 for (a, b) in dsack.into_iter().chain(blocks).take(most) {
                     options.sack.push(a.0, b.0);
@@ -440,7 +438,6 @@ impl Tcb {
             len.div_ceil(u32::from(gso_size))
         };
         cx.mib.add(Counter::TcpOutSegs, u64::from(segments));
-        let wire = (window >> self.rcv_wscale()).min(65535) as u16;
         Output {
             seq,
             ack: self.rcv.nxt,

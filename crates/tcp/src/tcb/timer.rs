@@ -29,7 +29,8 @@ impl Tcb {
             if x.delack_at != Instant::FAR {
                 x.delack_until = x.delack_at;
             }
-            x.rto_at.min(x.delack_at).min(x.keepalive_at).min(probes)
+            let acks = x.delack_at.min(x.rx.comp_at);
+            x.rto_at.min(acks).min(x.keepalive_at).min(probes)
         });
     }
 
@@ -51,15 +52,12 @@ impl Tcb {
             self.timer_at = Instant::FAR;
             return fx;
         };
-        if x.delack_at <= cx.now {
-            x.delack_at = Instant::FAR;
-            // Nothing came to ride on: ACKs hurry again (inet_csk_exit_pingpong_mode, 6.18).
-            x.pingpong = false;
-            x.timed_ack = true;
-            x.quick = x.quick.saturating_sub(1);
-            cx.mib.inc(Counter::DelayedAcks);
-            self.flags |= Self::ACK_NOW;
+        if x.delack_at.min(x.rx.comp_at) <= cx.now {
+            self.on_ack_timer(cx);
         }
+        let Some(x) = &mut self.xfer else {
+            return fx;
+        };
         if x.keepalive_at <= cx.now {
             let next = cx.now + self.keep_interval(cx);
             self.xfer(cx).keepalive_at = next;
@@ -178,8 +176,8 @@ impl Tcb {
         } else {
             cx.mib.inc(Counter::TcpTimeouts);
             // However many linear ones there are, a SYN ends when the doubled ones alone would have ended
-            // (retransmits_timed_out, 6.18; docs/linux/connect.md). Until data moves, `drs_at` is when the SYN was made.
-            let too_long = syn_sent && cx.now >= x.drs_at + rto * ((2 << syn_retries.min(30)) - 1);
+            // (retransmits_timed_out, 6.18; docs/linux/connect.md). `made_at` is when the SYN was made.
+            let too_long = syn_sent && cx.now >= x.made_at + rto * ((2 << syn_retries.min(30)) - 1);
             let over = if syn {
                 x.retries >= limit || too_long
             } else {

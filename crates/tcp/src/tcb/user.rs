@@ -113,10 +113,6 @@ impl Tcb {
         let held = self.holds_fast_syn();
         let out = match &mut self.xfer {
             Some(x) => {
-                // An answer makes the session interactive: ACKs wait for more of them (Linux `pingpong`).
-                if x.had_data && cx.now < x.data_at + super::input::DELACK {
-                    x.pingpong = true;
-                }
                 let out = x.send.append_with(cx.pool, room, f);
                 let more = core::mem::take(&mut x.more);
                 // Of a write that found no room for all, the tail goes (tcp_sendmsg_locked, wait_for_space, 6.18).
@@ -258,6 +254,18 @@ impl Tcb {
         (x.rcvbuf, x.rcvbuf_locked) = (bytes, true);
     }
 
+    /// SO_RCVBUF of the listener: the window begins from it.
+    pub fn inherit_rcvbuf(&mut self, cx: &Ctx<'_>, bytes: u32) {
+        self.set_rcvbuf(cx, bytes);
+        self.begin_receiving(cx);
+    }
+
+    /// TCP_WINDOW_CLAMP of a connection, moved by the program (`tcp_set_window_clamp`).
+    pub fn set_window_clamp(&mut self, cx: &Ctx<'_>, clamp: u32) {
+        let wnd = self.rcv.wnd;
+        self.xfer(cx).rx.set_clamp(clamp, wnd);
+    }
+
     /// SO_SNDBUF: `bytes` as Linux keeps it (doubled).
     pub fn set_sndbuf(&mut self, cx: &Ctx<'_>, bytes: u32) {
         let x = self.xfer(cx);
@@ -283,19 +291,6 @@ impl Tcb {
     /// TCP_SYNCNT, for a connection in SYN_SENT.
     pub fn set_syn_retries(&mut self, cx: &Ctx<'_>, n: u8) {
         self.xfer(cx).syn_retries = n;
-    }
-    /// TCP_QUICKACK as it stands.
-    pub fn quick_ack(&self) -> bool {
-        self.xfer.as_ref().is_none_or(|x| !x.pingpong)
-    }
-    /// TCP_QUICKACK: off makes ACKs wait for data to ride on; on, one that waits leaves if the program has read all.
-    pub fn set_quick_ack(&mut self, cx: &Ctx<'_>, on: bool) {
-        let unread = self.readable() > 0;
-        let x = self.xfer(cx);
-        x.pingpong = !on;
-        if on && x.delack_at != Instant::FAR && !unread {
-            self.flags |= Self::ACK_NOW;
-        }
     }
     /// TCP_NODELAY.
     pub fn set_nodelay(&mut self, on: bool) {

@@ -34,6 +34,7 @@ mod ports;
 mod proc_net;
 mod proc_tcp;
 mod readiness;
+mod receive;
 mod rest;
 mod reuseport;
 mod saved_syn;
