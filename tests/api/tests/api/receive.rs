@@ -222,7 +222,7 @@ fn assert_alike(start: &Start, script: &[Do]) {
     let mut ours = Vec::new();
     hearken_twin::run_hearken(|t| ours = play(t, start, script));
     let mut linux = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..8 {
         let (tx, rx) = mpsc::channel();
         let (s, ops) = (start.clone(), script.to_vec());
         hearken_twin::run_linux(move |t| {
