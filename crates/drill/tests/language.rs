@@ -228,6 +228,19 @@ fn call_arguments_have_their_numbers() {
         Some(4)
     );
     assert_eq!(call.args[2].kind, ExprKind::Int(-1));
+    for (written, number) in [
+        ("~0", -1),
+        ("~1", -2),
+        ("0644", 420),
+        ("0x1f", 31),
+        ("08", 8),
+    ] {
+        let script = read(&format!("0 listen(3, {written}) = 0\n"));
+        let EventKind::Call(call) = &script.events[0].kind else {
+            panic!("a call");
+        };
+        assert_eq!(call.args[1].int(), Some(number), "{written}");
+    }
 }
 
 #[test]

@@ -158,6 +158,7 @@ pub const KNOWN_CALLS: &[&str] = &[
     "listen",
     "open",
     "pipe",
+    "pipe2",
     "poll",
     "read",
     "readv",

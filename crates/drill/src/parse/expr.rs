@@ -101,6 +101,12 @@ fn primary(cursor: &mut Cursor<'_>) -> Parsed<Expr> {
             let value = cursor.number("a number after -", 1 << 63)?;
             ExprKind::Int(0_i64.wrapping_sub_unsigned(value))
         }
+        // `~0`: all bits.
+        Some('~') => {
+            cursor.bump();
+            let value = cursor.number("a number after ~", u64::MAX)?;
+            ExprKind::Int((!value).cast_signed())
+        }
         Some('0') if octal(cursor).is_some() => {
             let value = octal(cursor).unwrap_or_default();
             cursor.run();
