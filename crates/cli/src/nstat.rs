@@ -144,6 +144,34 @@ mod tests {
         );
     }
 
+    /// This machine's own nstat, where there is one, prints every counter as we do.
+    #[test]
+    fn table_of_every_counter_is_what_this_machine_s_nstat_prints() {
+        let history = std::env::temp_dir().join(format!("nstat-of-{}", std::process::id()));
+        let out = std::process::Command::new("nstat")
+            .args(["-az"])
+            .env("NSTAT_HISTORY", &history)
+            .output();
+        let _ = std::fs::remove_file(&history);
+        let Ok(out) = out else { return };
+        let theirs = String::from_utf8(out.stdout).expect("UTF-8");
+        let rows = theirs.lines().skip(1).map(|line| {
+            let mut words = line.split_whitespace();
+            let (name, value) = (
+                words.next().expect("a name"),
+                words.next().expect("a value"),
+            );
+            (name.to_owned(), value.parse().expect("a number"))
+        });
+        let rows: Vec<Row> = rows.collect();
+        assert!(rows.len() > 100, "{theirs}");
+        assert_eq!(
+            table(&rows),
+            theirs.replacen("#kernel", "#hearken", 1),
+            "the first line names the source"
+        );
+    }
+
     #[test]
     fn moved_leaves_zeros_out_unless_wanted() {
         let rows = vec![("A".to_owned(), 0), ("B".to_owned(), 2)];

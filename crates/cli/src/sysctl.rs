@@ -3,27 +3,16 @@
 use std::fmt::Write as _;
 
 use hearken_abi::sysctl::{SPECS, Spec, Value};
-use hearken_inet::Sysctls;
 use hearken_run::control::{Request, Sysctl};
 
 use crate::{Failure, args, print, print_json, stack};
-
-/// Not a field of [`Sysctls`], but a value of the namespace all the same.
-const FASTOPEN_KEY: &str = "net.ipv4.tcp_fastopen_key";
-
-/// The names that have something behind them: others of Linux's are not taken.
-fn known() -> impl Iterator<Item = &'static Spec> {
-    SPECS
-        .iter()
-        .filter(|s| Sysctls::NAMES.contains(&s.name) || s.name == FASTOPEN_KEY)
-}
 
 /// Sets, reads or describes.
 pub(crate) fn sysctl(options: &args::Sysctl) -> Result<(), Failure> {
     let asked = parse(&options.names)?;
     if options.doc || (asked.is_empty() && !options.all) {
         let specs: Vec<&Spec> = if asked.is_empty() {
-            known().collect()
+            SPECS.iter().collect()
         } else {
             asked.iter().map(|(spec, _)| *spec).collect()
         };
@@ -35,7 +24,7 @@ pub(crate) fn sysctl(options: &args::Sysctl) -> Result<(), Failure> {
     }
     let mut read: Vec<String> = asked.iter().map(|(spec, _)| spec.name.to_owned()).collect();
     if options.all {
-        read = known().map(|s| s.name.to_owned()).collect();
+        read = SPECS.iter().map(|s| s.name.to_owned()).collect();
     }
     let write = asked
         .iter()
@@ -83,7 +72,7 @@ fn parse(words: &[String]) -> Result<Vec<(&'static Spec, Option<String>)>, Failu
             None => (word.as_str(), None),
         };
         let dotted = name.replace('/', ".");
-        match known().find(|s| s.name == dotted) {
+        match SPECS.iter().find(|s| s.name == dotted) {
             Some(spec) => Ok((spec, value)),
             None => Err(unknown(&dotted).into()),
         }
@@ -94,7 +83,8 @@ fn parse(words: &[String]) -> Result<Vec<(&'static Spec, Option<String>)>, Failu
 /// Names the sysctls that share the last part, or else part of it.
 fn unknown(name: &str) -> String {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let near: Vec<&str> = known()
+    let near: Vec<&str> = SPECS
+        .iter()
         .map(|s| s.name)
         .filter(|n| !last.is_empty() && n.contains(last))
         .take(4)
@@ -160,9 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_documented() {
-        assert_eq!(known().count(), Sysctls::NAMES.len() + 1);
-        assert!(known().all(|s| s.doc.ends_with('.')));
+    fn every_specification_is_documented() {
+        assert!(SPECS.iter().all(|s| s.doc.ends_with('.')));
     }
 
     #[test]
