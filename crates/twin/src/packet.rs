@@ -222,8 +222,22 @@ impl Segment {
     /// The TCP part, without a checksum.
     fn tcp(&self) -> Vec<u8> {
         let mut options = Vec::new();
+        // SACK blocks side by side are one option, as they were read.
+        let mut blocks = None;
         for option in &self.options {
-            option.emit(&mut options);
+            match (option, blocks) {
+                (Opt::Sack(left, right), Some(at)) => {
+                    options.extend(left.to_be_bytes());
+                    options.extend(right.to_be_bytes());
+                    let len: &mut u8 = &mut options[at];
+                    *len += 8;
+                }
+                _ => {
+                    let at = options.len() + 1;
+                    blocks = matches!(option, Opt::Sack(..)).then_some(at);
+                    option.emit(&mut options);
+                }
+            }
         }
         while options.len() % 4 != 0 {
             options.push(1);
