@@ -26,7 +26,9 @@ pub use helpers::{
 #[cfg(target_os = "linux")]
 pub use linux::LinuxTwin;
 pub use ours::OursTwin;
-pub use packet::{Cookie, Icmp, Opt, Packet, Segment, checksum, transport_checksum, wrap};
+pub use packet::{
+    Cookie, Icmp, Opt, Packet, Segment, checksum, md5_signature, transport_checksum, wrap,
+};
 pub use peer::{Peer, SYN_OPTIONS};
 #[cfg(target_os = "linux")]
 pub use system::LinuxSystem;

@@ -265,11 +265,14 @@ impl Segment {
     }
 }
 
-/// RFC 2385 2.0: pseudo-header, TCP header without options and checksum, payload, key.
 fn digest(s: &Segment, key: &[u8]) -> [u8; 16] {
-    let tcp = s.tcp();
+    md5_signature(s.src.ip(), s.dst.ip(), &s.tcp(), key)
+}
+
+/// RFC 2385 2.0: pseudo-header, TCP header without options and checksum, payload, key.
+pub fn md5_signature(src: IpAddr, dst: IpAddr, tcp: &[u8], key: &[u8]) -> [u8; 16] {
     let mut all = Vec::new();
-    match (s.src.ip(), s.dst.ip()) {
+    match (src, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
             all.extend(src.octets());
             all.extend(dst.octets());
@@ -284,8 +287,10 @@ fn digest(s: &Segment, key: &[u8]) -> [u8; 16] {
         }
         _ => panic!("one packet, two families"),
     }
-    all.extend(&tcp[..20]);
-    all.extend(&s.data);
+    all.extend(&tcp[..16]);
+    all.extend([0, 0]);
+    all.extend(&tcp[18..20]);
+    all.extend(&tcp[usize::from(tcp[12] >> 4) * 4..]);
     all.extend(key);
     md5::Md5::digest(all).into()
 }

@@ -201,6 +201,8 @@ pub enum TcpOptionKind {
     },
     /// `md5 hex` (RFC 2385, kind 19). `None`, written `md5` alone: outbound any digest; inbound sixteen zeros.
     Md5(Option<[u8; 16]>),
+    /// `md5 valid`: the signature by the key that the script set last.
+    Md5Valid,
     /// `ECN e0b 1 ceb 0 e1b 1`: AccECN's counters (RFC 9768 3.2.3), as many as are written. With `e0b` first the option is kind 172, with `e1b` first kind 174.
     AccEcn(Vec<(AccEcnField, u32)>),
     /// `bytes hex`: these bytes as they stand, kind and length included (our extension).

@@ -258,6 +258,7 @@ impl Display for TcpOptionKind {
                 f.write_str(if *experimental { "FOEXP" } else { "FO" })?;
                 spaced_hex(f, cookie)
             }
+            TcpOptionKind::Md5Valid => f.write_str("md5 valid"),
             TcpOptionKind::Md5(digest) => {
                 f.write_str("md5")?;
                 digest.map_or(Ok(()), |digest| spaced_hex(f, &digest))

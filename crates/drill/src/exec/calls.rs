@@ -7,6 +7,7 @@ use hearken_twin::Call as Live;
 use super::args::{Args, Wrong, data, int, iovecs, member, option_value, size, sockaddr, wrong};
 use super::control;
 use super::fds::Descriptors;
+use super::md5;
 use super::world::World;
 use crate::ast::{Call, Expr, ExprKind};
 
@@ -231,6 +232,7 @@ fn setsockopt(args: Args<'_>, context: Context<'_>) -> Result<Live, Wrong> {
     let value = args.get(3)?;
     let mut value = match value.is_ellipsis() {
         true => Vec::new(),
+        false if md5::is_struct(value) => md5::value(value, context.domain(args.int(0)?), context)?,
         false => option_value(value)?,
     };
     let len = args.get(4)?;

@@ -71,6 +71,8 @@ pub(crate) struct Engine<'a> {
     /// The script's descriptor that a call was last made on.
     last_fd: Option<i64>,
     queue: VecDeque<Sent>,
+    /// The key that TCP_MD5SIG last set.
+    md5_key: Option<Vec<u8>>,
     /// What the system sent and no peer would take, and why.
     malformed: Vec<(Duration, String)>,
     pending: Vec<Pending>,
@@ -104,6 +106,7 @@ impl<'a> Engine<'a> {
             bound_port: None,
             last_fd: None,
             queue: VecDeque::new(),
+            md5_key: None,
             malformed: Vec::new(),
             pending: Vec::new(),
             variables: Variables::new(),

@@ -8,6 +8,7 @@ mod control;
 mod engine;
 mod fds;
 mod info;
+mod md5;
 mod options;
 mod packet;
 mod returns;

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::md5;
+
 /// One TCP option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TcpOption {
@@ -164,6 +166,7 @@ impl fmt::Display for TcpOption {
                     false => write!(f, " {}", hex(cookie)),
                 }
             }
+            TcpOption::Md5(digest) if digest.ends_with(md5::VALID) => f.write_str("md5 valid"),
             TcpOption::Md5(digest) if digest.is_empty() => f.write_str("md5"),
             TcpOption::Md5(digest) => write!(f, "md5 {}", hex(digest)),
             TcpOption::Raw(bytes) => write!(f, "bytes {}", hex(bytes)),

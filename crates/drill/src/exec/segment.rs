@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use super::compare::{self, Expected, ExpectedIp};
 use super::conn::Connection;
+use super::md5;
 use super::options::{ACC_ECN_0, ACC_ECN_1, TcpOption};
 use super::packet::{Body, Icmp, Packet, Tcp, flag};
 use super::world::World;
@@ -57,6 +58,7 @@ fn option(of: &ast::TcpOptionKind, inbound: bool) -> TcpOption {
             cookie: cookie.clone(),
             exp: *experimental,
         },
+        Kind::Md5Valid => TcpOption::Md5(md5::VALID.to_vec()),
         Kind::Md5(Some(digest)) => TcpOption::Md5(digest.to_vec()),
         // Inbound a wrong digest on purpose; outbound, an empty one stands for any.
         Kind::Md5(None) if inbound => TcpOption::Md5(vec![0; 16]),

@@ -42,6 +42,7 @@ fn option(cursor: &mut Cursor<'_>) -> Parsed<TcpOption> {
             experimental: word.len() > 2,
             cookie: cursor.hex("a cookie in hexadecimal")?,
         },
+        "md5" if cursor.eat_word("valid") => TcpOptionKind::Md5Valid,
         "md5" => TcpOptionKind::Md5(digest(cursor)?),
         "ecn" => TcpOptionKind::AccEcn(counters(cursor)?),
         "bytes" => TcpOptionKind::Bytes(cursor.hex("the bytes of an option in hexadecimal")?),

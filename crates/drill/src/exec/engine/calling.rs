@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 
+use hearken_abi::sock::{SOL_TCP, TCP_MD5SIG, TCP_MD5SIG_EXT};
 use hearken_twin::{Call as Live, CallId, Return};
 
 use super::{Engine, Stop, fail};
 use crate::ast::{Call, Event, EventKind, Expr, ExprKind, Returns, Time};
 use crate::exec::calls::{Context, prepare};
+use crate::exec::md5;
 use crate::exec::returns::{check, makes_descriptor, result_text};
 use crate::exec::time::{PATIENCE, slack};
 use crate::exec::trace::seconds;
@@ -44,6 +46,18 @@ impl Engine<'_> {
             Ok(live) => live,
             Err(wrong) => return fail(wrong.span, wrong.what, "", ""),
         };
+        if let Live::Setsockopt {
+            level: SOL_TCP,
+            name: TCP_MD5SIG | TCP_MD5SIG_EXT,
+            value,
+            ..
+        } = &live
+        {
+            // What left before is signed by the key before.
+            let key = md5::key_of(value);
+            self.fill_queue(self.now());
+            self.md5_key = key;
+        }
         let script_fd = call.args.first().and_then(Expr::int);
         let domain = match &live {
             Live::Socket { domain, .. } => *domain,

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::{Engine, Named, Sent, Stop, fail};
 use crate::ast;
 use crate::exec::conn::Connection;
+use crate::exec::md5;
 use crate::exec::packet::{Body, Packet, Tcp, flag, parse_quoted};
 use crate::exec::trace;
 
@@ -114,7 +115,10 @@ impl Engine<'_> {
     fn enqueue(&mut self, at: Duration, bytes: Vec<u8>) {
         let at = at.saturating_sub(self.zero);
         match Packet::parse(&bytes) {
-            Ok(packet) => self.queue.push_back(Sent { at, packet, bytes }),
+            Ok(mut packet) => {
+                md5::mark(&mut packet, &bytes, self.md5_key.as_deref());
+                self.queue.push_back(Sent { at, packet, bytes });
+            }
             Err(why) => {
                 self.malformed.push((at, why.0.clone()));
                 let text = format!("> a malformed packet: {}", why.0);

@@ -3,7 +3,7 @@
 use super::{Engine, Stop, fail};
 use crate::ast;
 use crate::exec::packet::Body;
-use crate::exec::{segment, trace};
+use crate::exec::{md5, segment, trace};
 
 impl Engine<'_> {
     pub(super) fn inbound(&mut self, script: &ast::Packet) -> Result<(), Stop> {
@@ -31,7 +31,10 @@ impl Engine<'_> {
             }
         };
         let (src, dst) = (connection.remote, connection.local);
-        let packet = segment::with_ip(src, dst, live, &script.ip);
+        let mut packet = segment::with_ip(src, dst, live, &script.ip);
+        if let Err(why) = md5::sign(&mut packet, self.md5_key.as_deref()) {
+            return fail(script.span, why, "", "");
+        }
         let bytes = packet.emit();
         let text = trace::inbound(&written, &packet, &label);
         self.trace.packet(self.now(), text, &bytes);
