@@ -217,7 +217,7 @@ proptest! {
     fn parser_of_one_packet_prints_what_it_reads(
         parts in prop::collection::vec(prop::sample::select(PIECES), 0..5),
         options in prop::collection::vec(
-            prop::sample::select(&["nop", "mss 5", "wscale 1", "sack 1:2", "FO ab", "TS val 1 ecr 2", "eol", "md5", "ECN", "ECN ceb 1", "bytes 0102"][..]), 0..6),
+            prop::sample::select(&["nop", "mss 5", "wscale 1", "sack 1:2", "FO ab", "TS val 1 ecr 2", "eol", "md5", "md5 valid", "ECN", "ECN ceb 1", "bytes 0102"][..]), 0..6),
     ) {
         let parts = parts.concat();
         holds(&format!("0 < S 0:0(0) win 5 <{}>\n{parts}", options.join(",")));
