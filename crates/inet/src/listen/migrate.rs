@@ -183,32 +183,56 @@ mod tests {
     use crate::*;
     use alloc::vec::Vec;
 
+    const NOW: Instant = Instant(1_000_000_000);
+
+    /// A listener with clients whose handshakes stay half-open: it defers, so that their ACK does not complete them.
+    fn half_open(n: &mut Net, clients: usize) -> (SocketId, Vec<SocketId>) {
+        let l = n.socket(Domain::Inet);
+        n.set_option(NOW, l, Opt::DeferAccept(3)).unwrap();
+        n.listen(NOW, l, 5).unwrap();
+        let at = ([127, 0, 0, 1], n.local_addr(l).port()).into();
+        let connect = |_| {
+            let c = n.socket(Domain::Inet);
+            n.connect(NOW, c, at, &Cred::ROOT).unwrap();
+            while n.poll_lo(NOW) {}
+            c
+        };
+        let clients = (0..clients).map(connect).collect();
+        (l, clients)
+    }
+
+    fn abort(n: &mut Net, client: SocketId) {
+        n.abort(NOW, client);
+        while n.poll_lo(NOW) {}
+    }
+
     /// A listener that is gone is forgotten with the last request that names it.
     #[test]
     fn departed_listener_goes_with_its_last_request() {
         let mut n = Net::new(Config::new([1; 32]));
-        let now = Instant(1_000_000_000);
-        for half_open in [0, 3] {
-            let l = n.socket(Domain::Inet);
-            // The client's ACK does not complete the handshake.
-            n.set_option(now, l, Opt::DeferAccept(3)).unwrap();
-            n.listen(now, l, 5).unwrap();
-            let at = ([127, 0, 0, 1], n.local_addr(l).port()).into();
-            let clients: Vec<SocketId> = (0..half_open)
-                .map(|_| {
-                    let c = n.socket(Domain::Inet);
-                    n.connect(now, c, at, &Cred::ROOT).unwrap();
-                    while n.poll_lo(now) {}
-                    c
-                })
-                .collect();
-            n.close(now, l);
+        for count in [0, 3] {
+            let (l, clients) = half_open(&mut n, count);
+            n.close(NOW, l);
             for c in clients {
                 assert_eq!(n.sh.departed.len(), 1);
-                n.abort(now, c);
-                while n.poll_lo(now) {}
+                abort(&mut n, c);
             }
-            assert_eq!(n.sh.departed.len(), 0, "{half_open} were half-open");
+            assert_eq!(n.sh.departed.len(), 0, "{count} were half-open");
         }
+    }
+
+    #[test]
+    fn departed_listener_that_listens_again_leaves_those_of_others() {
+        let mut n = Net::new(Config::new([1; 32]));
+        let (own, _) = half_open(&mut n, 1);
+        let (other, clients) = half_open(&mut n, 1);
+        n.close(NOW, other);
+        n.shutdown(NOW, own, Shutdown::Read).unwrap();
+        assert_eq!(n.sh.departed.len(), 2);
+        n.listen(NOW, own, 5).unwrap();
+        assert_eq!(n.listener_queues(own).unwrap().syn_queue, 1);
+        assert_eq!(n.sh.departed.len(), 1);
+        abort(&mut n, clients[0]);
+        assert_eq!(n.sh.departed.len(), 0);
     }
 }
