@@ -1,7 +1,7 @@
 //! The Fast Open server: cookies, keys and flags (statements 87, 93 to 100, 104).
 
 use hearken_abi::Errno;
-use hearken_twin::{Cookie, Fd, Ip, Opt, Packet, Twin};
+use hearken_twin::{Cookie, Fd, Ip, Opt, Packet, Peer, Twin};
 use libc::IPPROTO_TCP;
 
 use super::fast_open_peer::{KEY, OTHER_KEY, cookie_of, fast, on, server, tcp_fastopen};
@@ -26,6 +26,7 @@ family_cases! {
     fast_open_syn_cookies_leave_it_out,
     fast_open_syn_with_fin_is_dropped,
     fast_open_cookie_is_not_sent_again,
+    fast_open_cookie_leaves_the_other_options,
 }
 
 /// The Fast Open option of a packet.
@@ -527,4 +528,17 @@ fn fast_open_v4_client_of_a_dual_listener(t: &mut dyn Twin) {
     assert_eq!(ask(t, Ip::V4, 4000, 80, option, b"hello"), (5, None));
     let child = t.accept(fd).unwrap();
     assert_eq!(t.recv(child, 9, 0), Ok(b"hello".to_vec()));
+}
+
+/// Statement 97: the SYN-ACK that grants a cookie has room for SACK and timestamps too.
+fn fast_open_cookie_leaves_the_other_options(t: &mut dyn Twin, ip: Ip) {
+    server(t, ip, 80, 50, 50);
+    let request = Opt::FastOpen(Cookie::default(), false);
+    let offer = [Opt::Mss(1400), Opt::SackOk, Opt::Ts(100, 0), request];
+    let mut peer = Peer::new(ip, 4000, 80).offering(&offer);
+    let p = on(t, &mut peer, b"");
+    assert!(granted(&p).is_some());
+    let has = |want: fn(&Opt) -> bool| p.options.iter().any(want);
+    assert!(has(|o| *o == Opt::SackOk), "{p:?}");
+    assert!(has(|o| matches!(o, Opt::Ts(_, 100))), "{p:?}");
 }
