@@ -120,7 +120,8 @@ fn describe(linux: &[Step], ours: &[Step]) -> String {
     text
 }
 
-/// Takes out of the sequence whatever the disagreement does not need: runs of operations, the longest first.
+/// Takes out of the sequence whatever the disagreement does not need: runs of operations, the longest first; then what
+/// is unusual about those that stay.
 pub(crate) fn shrink(ops: &[Op]) -> (Vec<Op>, String) {
     let mut ops = ops.to_vec();
     let mut text = String::new();
@@ -136,6 +137,17 @@ pub(crate) fn shrink(ops: &[Op]) -> (Vec<Op>, String) {
             }
         }
         run /= 2;
+    }
+    for at in 0..ops.len() {
+        for plainer in ops[at].plainer() {
+            let mut other = ops.clone();
+            other[at] = plainer(ops[at]);
+            if other != ops
+                && let Verdict::Differ(why) = compare(&other)
+            {
+                (ops, text) = (other, why);
+            }
+        }
     }
     if text.is_empty()
         && let Verdict::Differ(why) = compare(&ops)

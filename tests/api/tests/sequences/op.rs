@@ -294,3 +294,43 @@ pub(crate) enum Op {
         seq: i32,
     },
 }
+
+impl Op {
+    /// Ways to make an operation more usual.
+    pub(crate) fn plainer(self) -> Vec<fn(Op) -> Op> {
+        fn of(op: Op, change: fn(&mut Seg)) -> Op {
+            let Op::Segment(mut segment) = op else {
+                return op;
+            };
+            change(&mut segment);
+            Op::Segment(segment)
+        }
+        match self {
+            Op::Segment(_) => vec![
+                |op| of(op, |s| s.stamp = Stamp::Right),
+                |op| of(op, |s| s.window = 65535),
+                |op| of(op, |s| s.ack = 0),
+                |op| of(op, |s| s.seq = 0),
+                |op| of(op, |s| s.len = 0),
+                |op| of(op, |s| s.len = s.len.min(1)),
+                |op| of(op, |s| s.flags = "A"),
+            ],
+            Op::Syn { .. } => vec![|op| with_offer(op, Offer::Everything), |op| {
+                with_offer(op, Offer::Nothing)
+            }],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn with_offer(op: Op, offer: Offer) -> Op {
+    match op {
+        Op::Syn { v6, peer, port, .. } => Op::Syn {
+            v6,
+            peer,
+            port,
+            offer,
+        },
+        other => other,
+    }
+}

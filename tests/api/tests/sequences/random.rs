@@ -1,7 +1,10 @@
 //! The random sequences.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -30,10 +33,72 @@ fn draw(seed: usize, number: usize) -> Vec<Op> {
     tree.expect("a sequence").current()
 }
 
+/// How often a run says how far it is (seen with `--nocapture`).
+const PROGRESS: Duration = Duration::from_secs(10);
+
 /// A disagreement as a case for found.rs.
 fn as_case(ops: &[Op], seed: usize, number: usize, why: &str) -> String {
     let lines: String = ops.iter().map(|op| format!("        {op:?},\n")).collect();
     format!("sequence {number} of seed {seed}:\n{why}\n    assert_alike(&[\n{lines}    ]);\n")
+}
+
+/// What a disagreement is about: the lines that differ, without numbers and families.
+fn kind(why: &str) -> String {
+    let differ = |line: &&str| line.starts_with("    Linux ") || line.starts_with("    ours ");
+    let lines: Vec<&str> = why.lines().filter(differ).collect();
+    let text = lines.join("\n");
+    let text = text
+        .replace("::ffff:", "")
+        .replace("2001:db8::", "192.0.2.");
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// How far a run is, and what it found.
+#[derive(Default)]
+struct Run {
+    next: AtomicUsize,
+    alike: AtomicUsize,
+    unsteady: AtomicUsize,
+    /// By kind: how many, and the first as a case.
+    failures: Mutex<BTreeMap<String, (usize, String)>>,
+}
+
+impl Run {
+    fn play(&self, seed: usize, count: usize, most: usize) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= count || self.kinds() >= most {
+                return;
+            }
+            let ops = draw(seed, number);
+            match compare(&ops) {
+                Verdict::Alike => _ = self.alike.fetch_add(1, Ordering::Relaxed),
+                Verdict::NotAsked => return,
+                Verdict::Unsteady => _ = self.unsteady.fetch_add(1, Ordering::Relaxed),
+                Verdict::Differ(_) => self.found(seed, number, &ops),
+            }
+        }
+    }
+
+    fn kinds(&self) -> usize {
+        self.failures.lock().expect("no panic").len()
+    }
+
+    fn found(&self, seed: usize, number: usize, ops: &[Op]) {
+        let (ops, why) = shrink(ops);
+        let mut failures = self.failures.lock().expect("no panic");
+        let first = || (0, as_case(&ops, seed, number, &why));
+        failures.entry(kind(&why)).or_insert_with(first).0 += 1;
+    }
+
+    fn progress(&self) -> String {
+        format!(
+            "{} sequences alike, {} left out (Linux did not answer the same twice in time), {} kinds of disagreement",
+            self.alike.load(Ordering::Relaxed),
+            self.unsteady.load(Ordering::Relaxed),
+            self.kinds()
+        )
+    }
 }
 
 #[test]
@@ -42,39 +107,25 @@ fn sequence_of_calls_and_segments_is_answered_alike() {
         number("HEARKEN_SEQUENCES", 200),
         number("HEARKEN_SEQUENCE_SEED", 1),
     );
-    let most = number("HEARKEN_SEQUENCE_FAILURES", 1);
-    let (next, alike, unsteady) = (
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-    );
-    let failures = std::sync::Mutex::new(Vec::new());
-    let work = || loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= count || failures.lock().expect("no panic").len() >= most {
-            return;
-        }
-        let ops = draw(seed, number);
-        match compare(&ops) {
-            Verdict::Alike => alike.fetch_add(1, Ordering::Relaxed),
-            Verdict::NotAsked => return,
-            Verdict::Unsteady => unsteady.fetch_add(1, Ordering::Relaxed),
-            Verdict::Differ(_) => {
-                let (ops, why) = shrink(&ops);
-                let case = as_case(&ops, seed, number, &why);
-                failures.lock().expect("no panic").push(case);
-                0
-            }
-        };
-    };
+    let most = number("HEARKEN_SEQUENCE_FAILURES", 20);
+    let (run, began) = (Run::default(), Instant::now());
     thread::scope(|scope| {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..workers {
-            scope.spawn(work);
+        let workers: Vec<_> = (0..workers)
+            .map(|_| scope.spawn(|| run.play(seed, count, most)))
+            .collect();
+        let mut said = Instant::now();
+        while !workers.iter().all(|worker| worker.is_finished()) {
+            thread::sleep(Duration::from_millis(20));
+            if said.elapsed() >= PROGRESS {
+                said = Instant::now();
+                eprintln!("{:>4} s: {}", began.elapsed().as_secs(), run.progress());
+            }
         }
     });
-    let (alike, unsteady) = (alike.into_inner(), unsteady.into_inner());
-    eprintln!("{alike} sequences alike, {unsteady} left out: Linux did not answer the same twice");
-    let failures = failures.into_inner().expect("no panic");
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    eprintln!("seed {seed}, {:.1?}: {}", began.elapsed(), run.progress());
+    let failures = run.failures.into_inner().expect("no panic");
+    let cases = failures.into_values();
+    let cases: Vec<String> = cases.map(|(n, case)| format!("{n} like {case}")).collect();
+    assert!(cases.is_empty(), "\n{}", cases.join("\n"));
 }
