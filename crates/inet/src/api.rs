@@ -257,8 +257,8 @@ pub struct Options {
     pub ttl: u8,
     /// TCP_FASTOPEN
     pub fast_open_qlen: u32,
-    /// TCP_QUICKACK of a connection.
-    pub quick_ack: Option<bool>,
+    /// TCP_QUICKACK.
+    pub quick_ack: bool,
     /// Memory of what waits to be read (`sk_rmem_alloc`).
     pub rmem: u32,
     /// TCP_WINDOW_CLAMP of a connection, as it stands.

@@ -5,6 +5,7 @@ use hearken_abi::Domain;
 use hearken_tcp::tcb::NONE;
 
 use crate::api::Cred;
+use crate::api::IfaceId;
 use crate::error::BindError;
 use crate::hash::bind::Holder;
 use crate::net::Net;
@@ -31,8 +32,12 @@ pub(crate) fn bind(
     {
         return Err(BindError::BadAddress);
     }
+    // ::1 is an address of lo alone; others are everybody's (ipv6_chk_addr, 6.18).
+    let device = s.conf.as_ref().and_then(|c| c.device);
+    let elsewhere =
+        seen.is_ipv6() && seen.is_loopback() && device.is_some_and(|d| d != IfaceId::LO);
     let ours = seen.is_unspecified()
-        || sh.routing.is_local(seen)
+        || sh.routing.is_local(seen) && !elsewhere
         || seen.is_ipv4() && (seen.is_multicast() || sh.routing.is_broadcast(seen))
         || s.has(Socket::FREE_BIND)
         || nonlocal(sh, seen);

@@ -13,7 +13,7 @@ use crate::hash::established::Half;
 use crate::listen::listen_stop;
 use crate::net::Net;
 use crate::shared::Shared;
-use crate::socket::{Phase, Socket, SsState, unspecified};
+use crate::socket::{Left, Phase, Socket, SsState, unspecified};
 use crate::tcp_input::{after, leave, touch};
 use crate::tcp_output::{self, Ends};
 use crate::udp;
@@ -49,13 +49,21 @@ pub(crate) fn shutdown(
         Phase::Listener(_) => {
             if how != Shutdown::Write {
                 listen_stop(net, now, slot);
+                move_numbers(net, slot);
             }
             return Ok(());
         }
         Phase::V4(_) | Phase::V6(_) => {}
     }
     match net.state_of(slot) {
-        TcpState::Close => Err(ShutdownError::NotConnected),
+        TcpState::Close => {
+            if let Some(s) = net.sh.sockets.get_mut(slot)
+                && s.ss == SsState::Connecting
+            {
+                s.ss = SsState::Disconnecting;
+            }
+            Err(ShutdownError::NotConnected)
+        }
         TcpState::SynSent => {
             disconnect(net, now, slot);
             Ok(())
@@ -187,6 +195,7 @@ pub(crate) fn disconnect(net: &mut Net, now: Instant, slot: u32) {
         Phase::Listener(_) => listen_stop(net, now, slot),
         Phase::V4(_) | Phase::V6(_) => {
             let left = net.with_conn(slot, AbortConn { now }).flatten();
+            keep_numbers(net, slot);
             net.detach(slot);
             if let Some(s) = net.sh.sockets.get_mut(slot) {
                 s.error = left;
@@ -196,7 +205,41 @@ pub(crate) fn disconnect(net: &mut Net, now: Instant, slot: u32) {
     if let Some(s) = net.sh.sockets.get_mut(slot) {
         (s.ss, s.shut) = (SsState::Unconnected, 0);
     }
+    move_numbers(net, slot);
     net.sh.mark(slot);
+}
+
+/// The socket keeps the sequence numbers of its connection, which is about to leave it.
+fn keep_numbers(net: &mut Net, slot: u32) {
+    let kept = net.with_tcb(slot, |t| {
+        let write = t.snd.una + t.unacked_numbers() as u32;
+        let left = Left {
+            write,
+            una: t.snd.una,
+            nxt: t.snd.nxt,
+        };
+        // What disconnect adds comes on top of the window.
+        (left, t.max_window())
+    });
+    if let Some(((mut left, window), s)) = kept.zip(net.sh.sockets.get_mut(slot)) {
+        left.write += window;
+        s.conf().left = left;
+    }
+}
+
+/// `tcp_disconnect` moves on what is to be written next (6.18).
+fn move_numbers(net: &mut Net, slot: u32) {
+    if let Some(s) = net.sh.sockets.get_mut(slot) {
+        let left = s.conf().left.moved_on();
+        s.conf().left = left;
+    }
+}
+
+/// A second connect() after an attempt that failed disconnects first.
+pub(crate) fn disconnect_failed(net: &mut Net, slot: u32) {
+    keep_numbers(net, slot);
+    net.detach(slot);
+    move_numbers(net, slot);
 }
 
 /// The last reference is gone (Linux `inet_release`, `__tcp_close`).

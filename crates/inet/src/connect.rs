@@ -3,12 +3,12 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hearken_abi::{Domain, TcpState};
 use hearken_tcp::tcb::{Connection, NONE, Tcb};
-use hearken_tcp::{Instant, Tuple, V4, V6};
+use hearken_tcp::{Instant, Seq, Tuple, V4, V6};
 use hearken_wire::options::FastOpen;
 
-use crate::api::{Connect, Cred};
+use crate::api::{Connect, Cred, IfaceId};
 use crate::bind;
-use crate::close::WithConn;
+use crate::close::{WithConn, disconnect_failed};
 use crate::error::ConnectError;
 use crate::family::Side;
 use crate::hash::bind::Holder;
@@ -41,12 +41,31 @@ pub(crate) fn connect(
         return Err(ConnectError::WrongFamily);
     }
     s.conf().uid = cred.uid;
+    let conf = s.conf();
+    let (device, src) = (conf.device, conf.local.ip());
+    // Bound to an IPv4 address as an IPv6 socket sees it, or to an IPv6 address (docs/linux/connect.md).
+    let mapped = addr.is_ipv6() && src.to_canonical().is_ipv4();
+    let native = addr.is_ipv6() && !mapped && !src.is_unspecified();
     // The unspecified address means this host.
     let dst = match addr.ip().to_canonical() {
-        IpAddr::V4(a) if a.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V4(a) if a.is_unspecified() => {
+            let src = src.to_canonical();
+            let bound = (src.is_ipv4() && !src.is_unspecified()).then_some(src);
+            let of_device = || net.sh.routing.first_address(device?, a.into());
+            let home = || IpAddr::V4(Ipv4Addr::LOCALHOST);
+            bound.or_else(of_device).unwrap_or_else(home)
+        }
+        IpAddr::V6(a) if a.is_unspecified() && mapped => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(a) if a.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
+    if native && dst.is_ipv4() {
+        return Err(ConnectError::NoRoute);
+    }
+    if mapped && dst.is_ipv6() && !dst.is_multicast() {
+        let route = net.sh.routing.towards_by(dst, device);
+        return Err(route.map_or(ConnectError::NoRoute, |_| ConnectError::OtherFamily));
+    }
     if addr.is_ipv6() && dst.is_ipv4() && v6only
         || dst.is_multicast()
         || net.sh.routing.is_broadcast(dst)
@@ -66,6 +85,8 @@ pub(crate) fn state(net: &mut Net, slot: u32) -> Option<Result<Connect, ConnectE
     match (s.ss, s.phase) {
         (_, Phase::Listener(_)) | (SsState::Connected, _) => Some(Err(ConnectError::IsConnected)),
         (SsState::Connecting, _) => Some(progress(net, slot)),
+        // Shut down after the attempt failed (inet_shutdown, __inet_stream_connect, 6.18).
+        (SsState::Disconnecting, _) => Some(Err(ConnectError::BadSource)),
         (SsState::Unconnected, _) => None,
     }
 }
@@ -79,7 +100,7 @@ fn progress(net: &mut Net, slot: u32) -> Result<Connect, ConnectError> {
     if state == TcpState::Close {
         let kept = net.sh.sockets.get_mut(slot).and_then(|s| s.error.take());
         let error = net.with_tcb(slot, |t| t.take_error()).flatten().or(kept);
-        net.detach(slot);
+        disconnect_failed(net, slot);
         if let Some(s) = net.sh.sockets.get_mut(slot) {
             (s.ss, s.shut) = (SsState::Unconnected, 0);
         }
@@ -149,18 +170,25 @@ fn open<F: Side>(
     rport: u16,
 ) -> Result<Connect, ConnectError> {
     let (half, sh) = F::parts(net);
-    let out = sh.routing.towards(dst).ok_or(ConnectError::NoRoute)?;
     let Some(s) = sh.sockets.get_mut(slot) else {
         return Err(ConnectError::AddrNotAvailable);
     };
     let (bound, domain) = (s.bind, s.domain);
     let conf = s.conf();
-    let (local, addr_locked) = (conf.local, conf.addr_locked);
-    let src = if addr_locked {
+    let (local, addr_locked, device) = (conf.local, conf.addr_locked, conf.device);
+    let left = conf.left.write;
+    let out = sh.routing.towards_by(dst, device);
+    let out = out.ok_or(ConnectError::NoRoute)?;
+    let src = if addr_locked && !local.ip().to_canonical().is_unspecified() {
         Some(local.ip())
     } else {
-        sh.routing.source(dst)
+        sh.routing.source_by(dst, device)
     };
+    let from_loopback = |ip: IpAddr| matches!(ip.to_canonical(), IpAddr::V4(a) if a.is_loopback());
+    if out != IfaceId::LO && src.is_some_and(from_loopback) {
+        // ip_route_output (6.18): nobody beyond this host could answer.
+        return Err(ConnectError::BadSource);
+    }
     let (Some(laddr), Some(raddr)) = (src.and_then(F::from_ip), F::from_ip(dst)) else {
         return Err(ConnectError::AddrNotAvailable);
     };
@@ -202,10 +230,15 @@ fn open<F: Side>(
         )
     };
     let tuple = tuple(lport);
+    sh.metrics.forget_path_mtus(now);
     let shape = shape(sh, slot);
     let adv = advmss::<F>(sh.mtu_to(out, dst), shape.max_seg);
     let space = (shape.rcvbuf, shape.window_clamp);
-    let iss = sh.secrets.isn(&tuple, now);
+    let iss = match left {
+        Seq(0) => sh.secrets.isn(&tuple, now),
+        // What a disconnect left is gone on with (tcp_v4_connect, 6.18; docs/linux/sequences.md).
+        left => left,
+    };
     let offset = if sh.sysctls.tcp_timestamps == 1 {
         sh.secrets.ts_offset(&tuple)
     } else {
@@ -229,9 +262,16 @@ fn open<F: Side>(
         conf.local = SocketAddr::new(addr, lport);
         let (sndbuf, rcvbuf, syn_cnt) = (conf.sndbuf, conf.rcvbuf, conf.syn_cnt);
         let knobs = conf.knobs;
+        let (quick_ack, defer) = (!conf.quick_ack_off, conf.defer_accept != 0);
         let mut cx = sh.ctx(now);
         tcb.set_syn_retries(&cx, syn_cnt);
         tcb.set_knobs(&cx, knobs);
+        if !quick_ack {
+            tcb.set_quick_ack(&mut cx, 0);
+        }
+        if defer {
+            tcb.set_defer_ack(&cx, true);
+        }
         if keep_alive {
             tcb.set_keepalive(&mut cx, true);
         }

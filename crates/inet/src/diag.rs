@@ -126,7 +126,9 @@ fn half_rows<F: Side>(half: &Half<F>, sh: &Shared, out: &mut Vec<DiagRow>) {
         });
     }
     for (_, r) in half.reqs.iter() {
-        let listener = sh.listeners.get(r.listener);
+        // Whoever has its listener's slot now may be another.
+        let there = sh.listeners.generation(r.listener) == r.listener_gen;
+        let listener = sh.listeners.get(r.listener).filter(|_| there);
         let domain = listener.map_or(own, |l| l.domain);
         let conf = listener.and_then(|l| sh.sockets.get(l.socket)?.conf.as_ref());
         out.push(DiagRow {

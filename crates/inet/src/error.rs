@@ -56,6 +56,11 @@ pub enum ConnectError {
     AddrInUse,
     /// The address is of the wrong family.
     WrongFamily,
+    /// An IPv6 address, from a socket that is bound to an IPv4 one.
+    OtherFamily,
+    /// The socket is bound to a loopback address, which does not reach that far; or was shut down after an attempt that
+    /// failed.
+    BadSource,
     /// A broadcast or multicast address.
     NotUnicast,
 }

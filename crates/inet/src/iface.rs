@@ -180,6 +180,63 @@ impl Routing {
         self.route(dst).map(|r| r.iface)
     }
 
+    /// The interface that an address of ours belongs to: `lo` for loopback addresses.
+    pub(crate) fn owner(&self, local: IpAddr) -> IfaceId {
+        let of = |a: &&(IpAddr, u8, IfaceId)| a.0 == local;
+        self.addrs
+            .iter()
+            .find(of)
+            .map_or(IfaceId::LO, |(.., iface)| *iface)
+    }
+
+    /// The interface towards `dst` for a socket that is bound to `device` (SO_BINDTODEVICE). IPv4 takes what its table
+    /// does not know for a neighbour on the device; IPv6 does not (docs/linux/connect.md).
+    pub(crate) fn towards_by(&self, dst: IpAddr, device: Option<IfaceId>) -> Option<IfaceId> {
+        let Some(device) = device else {
+            return self.towards(dst);
+        };
+        if self.is_local(dst) && self.owner(dst) == device {
+            return Some(IfaceId::LO);
+        }
+        let by = |r: &&Route| r.iface == device && in_prefix(dst, r.dst, r.prefix);
+        let there = !self.is_local(dst) && self.routes.iter().find(by).is_some();
+        (dst.is_ipv4() || there).then_some(device)
+    }
+
+    /// Whether what goes to `dst` by `lo` is lost there: it is for another interface's address, or for nobody.
+    pub(crate) fn is_lost_on_lo(&self, dst: IpAddr) -> bool {
+        !self.is_local(dst) || self.owner(dst) != IfaceId::LO
+    }
+
+    /// The source address for `dst` of a socket that is bound to `device`.
+    pub(crate) fn source_by(&self, dst: IpAddr, device: Option<IfaceId>) -> Option<IpAddr> {
+        let Some(device) = device.filter(|d| !self.is_local(dst) || self.owner(dst) != *d) else {
+            return self.source(dst);
+        };
+        let of = |same: bool| {
+            let like = |a: &&(IpAddr, u8, IfaceId)| {
+                a.2 == device
+                    && a.0.is_ipv4() == dst.is_ipv4()
+                    && (!same || in_prefix(dst, a.0, a.1))
+            };
+            self.addrs.iter().find(like).map(|a| a.0)
+        };
+        let wider =
+            |a: &&(IpAddr, u8, IfaceId)| a.2 != IfaceId::LO && a.0.is_ipv4() == dst.is_ipv4();
+        let anywhere = || self.addrs.iter().find(wider).map(|a| a.0);
+        if device == IfaceId::LO {
+            // Its own address is for the host alone.
+            return anywhere();
+        }
+        of(true).or_else(|| of(false)).or_else(anywhere)
+    }
+
+    /// The first address of an interface, of the family of `like`.
+    pub(crate) fn first_address(&self, iface: IfaceId, like: IpAddr) -> Option<IpAddr> {
+        let of = |a: &&(IpAddr, u8, IfaceId)| a.2 == iface && a.0.is_ipv4() == like.is_ipv4();
+        self.addrs.iter().find(of).map(|a| a.0)
+    }
+
     /// The source address for `dst` (RFC 6724 in small): `dst` itself when it is an address of ours, else one of the interface's
     /// addresses, in the same network if there is one.
     pub(crate) fn source(&self, dst: IpAddr) -> Option<IpAddr> {

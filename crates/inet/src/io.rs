@@ -153,14 +153,6 @@ impl Net {
             Phase::V6(c) => self.v6.conns.get(c).map(|c| &c.tcb),
         };
         let Some(t) = t else { return Ready::NONE };
-        // Of connections under way only a Fast Open child is of use already.
-        if matches!(t.state, TcpState::SynSent | TcpState::SynRecv) && t.pending().is_none() {
-            // Or a client whose SYN waits for its data.
-            return match t.holds_fast_syn() {
-                true => Ready::WRITE,
-                false => Ready::NONE,
-            };
-        }
         let mut r = Ready::NONE;
         let (rcv, snd) = (t.has(Tcb::RCV_SHUT), t.has(Tcb::SND_SHUT));
         if rcv && snd || t.state == TcpState::Close {
@@ -168,6 +160,14 @@ impl Net {
         }
         if rcv {
             r |= Ready::READ | Ready::RDHUP;
+        }
+        // Of connections under way only a Fast Open child is of use already.
+        if matches!(t.state, TcpState::SynSent | TcpState::SynRecv) && t.pending().is_none() {
+            // Or a client whose SYN waits for its data.
+            if t.holds_fast_syn() {
+                r |= Ready::WRITE;
+            }
+            return r;
         }
         if t.readable() > 0 {
             r |= Ready::READ;

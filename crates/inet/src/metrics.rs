@@ -2,6 +2,8 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::IpAddr;
+use core::time::Duration;
+use hearken_tcp::Instant;
 use hearken_wire::options::FastOpen;
 
 /// How many pairs are remembered; the oldest is forgotten first.
@@ -15,7 +17,12 @@ pub(crate) struct Metrics {
     /// Fast Open cookies that peers gave us, and their order.
     cookies: BTreeMap<(IpAddr, IpAddr), FastOpen>,
     cookie_order: VecDeque<(IpAddr, IpAddr)>,
+    /// Path MTUs that routers told of, and until when they are believed.
+    path_mtus: BTreeMap<IpAddr, (u32, Instant)>,
 }
+
+/// How long a path MTU is believed (`net.ipv4.route.mtu_expires`, `net.ipv6.route.mtu_expires`).
+const MTU_EXPIRES: Duration = Duration::from_secs(600);
 
 impl Metrics {
     /// Notes a pair.
@@ -49,6 +56,26 @@ impl Metrics {
     /// The cookie for `peer` (Linux `tcp_fastopen_cache_get`).
     pub(crate) fn cookie(&self, local: IpAddr, peer: IpAddr) -> Option<FastOpen> {
         self.cookies.get(&(local, peer)).copied()
+    }
+
+    /// Notes that packets to `peer` must not be larger.
+    pub(crate) fn set_path_mtu(&mut self, now: Instant, peer: IpAddr, mtu: u32) {
+        if self.path_mtus.len() == MOST && !self.path_mtus.contains_key(&peer) {
+            self.path_mtus.pop_first();
+        }
+        self.path_mtus.insert(peer, (mtu, now + MTU_EXPIRES));
+    }
+
+    /// Forgets what is too old.
+    pub(crate) fn forget_path_mtus(&mut self, now: Instant) {
+        if !self.path_mtus.is_empty() {
+            self.path_mtus.retain(|_, (_, until)| *until > now);
+        }
+    }
+
+    /// The path MTU to `peer`, if a router told of it.
+    pub(crate) fn path_mtu(&self, peer: IpAddr) -> Option<u32> {
+        self.path_mtus.get(&peer).map(|(mtu, _)| *mtu)
     }
 
     /// Whether the pair is known (Linux `tcp_peer_is_proven`; docs/linux 53).

@@ -18,7 +18,7 @@ use crate::iface::Iface;
 use crate::link::Ethernet;
 use crate::listen::{Listener, fastopen, fastopen_key};
 use crate::shared::Shared;
-use crate::socket::{Phase, Socket, shown, unspecified};
+use crate::socket::{Left, Phase, Socket, shown, unspecified};
 use crate::*;
 
 /// One network namespace.
@@ -581,11 +581,19 @@ impl Net {
         }
     }
     /// SIOCOUTQ: bytes written and not acknowledged; and of them, not yet sent.
+    /// A socket without a connection shows what the last one left.
     pub fn unacked(&self, s: SocketId) -> (usize, usize) {
-        self.sh
-            .socket(s)
-            .and_then(|_| self.tcb(s.slot))
-            .map_or((0, 0), |t| (t.unacked(), t.unsent()))
+        let Some(socket) = self.sh.socket(s) else {
+            return (0, 0);
+        };
+        if let Some(t) = self.tcb(s.slot) {
+            return (t.out_queue(), t.out_queue_unsent());
+        }
+        let left = socket.conf.as_ref().map_or(Left::default(), |c| c.left);
+        (
+            (left.write - left.una) as usize,
+            (left.write - left.nxt) as usize,
+        )
     }
     /// Length and limit of a listener's accept queue.
     pub fn accept_queue(&self, s: SocketId) -> Option<(u32, u32)> {

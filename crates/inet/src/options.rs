@@ -10,6 +10,7 @@ use crate::error::OptError;
 use crate::listen::fastopen_key;
 use crate::net::Net;
 use crate::socket::{Conf, Phase, Socket};
+use hearken_abi::TcpState;
 
 /// Linux's SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF on x86-64.
 const MIN_RCVBUF: u32 = 2304;
@@ -31,6 +32,7 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::BindToDevice(device) => {
             s.conf().device = device;
+            net.sh.devices |= device.is_some();
             let (listener, uid) = (s.listener(), s.conf().uid);
             if let Some(l) = listener {
                 net.sh.move_listener(l, uid, device);
@@ -100,7 +102,10 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::Tos(v) => s.conf().tos = v,
         Opt::Ttl(v) => s.conf().ttl = v,
-        Opt::DeferAccept(n) => s.conf().defer_accept = n,
+        Opt::DeferAccept(n) => {
+            s.conf().defer_accept = n;
+            net.step(now, slot, |t, cx| t.set_defer_ack(cx, n != 0));
+        }
         Opt::Knob(knob) => {
             s.conf().knobs.set(knob);
             let knobs = s.conf().knobs;
@@ -112,6 +117,7 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
             });
         }
         Opt::QuickAck(on) => {
+            s.conf().quick_ack_off = on & 1 == 0;
             net.step(now, slot, |t, cx| t.set_quick_ack(cx, on));
         }
         Opt::MinTtl(n) => {
@@ -124,7 +130,8 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::SaveSyn(n) => s.conf().save_syn = n,
         Opt::FastOpenQlen(n) => {
-            if matches!(s.phase, Phase::V4(_) | Phase::V6(_)) {
+            let connected = matches!(s.phase, Phase::V4(_) | Phase::V6(_));
+            if connected && net.state_of(slot) != TcpState::Close {
                 return Err(OptError::Invalid);
             }
             fastopen_key::init_once(&mut net.sh);
@@ -184,7 +191,9 @@ pub(crate) fn get(net: &Net, slot: u32) -> Option<Options> {
         tos: c.tos,
         ttl: c.ttl,
         fast_open_qlen: c.fast_open_qlen,
-        quick_ack: net.tcb(slot).map(|t| t.quick_ack(sys.tcp_pingpong_thresh)),
+        quick_ack: net
+            .tcb(slot)
+            .map_or(!c.quick_ack_off, |t| t.quick_ack(sys.tcp_pingpong_thresh)),
         rmem: net.tcb(slot).map_or(0, |t| t.receive(sys).memory),
         window_clamp: net.tcb(slot).map(|t| t.receive(sys).clamp),
     })

@@ -20,7 +20,9 @@ use crate::iface::{Iface, MAX_REPLIES, Routing};
 use crate::ip::fragment::Fragments;
 use crate::ip::limit::Limiter;
 use crate::ip::types::IcmpTypes;
-use crate::listen::{Departed, FastOpenKeys, Group, Listener, SavedSyns, SynTimeouts, SynTos};
+use crate::listen::{
+    Departed, FastOpenKeys, Group, Listener, SavedSyns, SynDevices, SynTimeouts, SynTos,
+};
 use crate::log::Message;
 use crate::md5::Md5;
 use crate::metrics::Metrics;
@@ -57,12 +59,15 @@ pub(crate) struct Shared {
     pub(crate) syn_tos: SynTos,
     /// What a sock_ops program said of their timeouts.
     pub(crate) syn_timeouts: SynTimeouts,
+    pub(crate) syn_devices: SynDevices,
     /// At most [`LOG`] lines, the oldest first.
     pub(crate) log: VecDeque<Message>,
     /// The Fast Open keys, once there is one.
     pub(crate) fastopen_keys: Option<FastOpenKeys>,
     /// Some socket has, or had, a least TTL: nobody looks before.
     pub(crate) min_ttl: bool,
+    /// Some socket is, or was, bound to a device.
+    pub(crate) devices: bool,
     /// Some socket has, or had, a filter.
     pub(crate) filters: bool,
     pub(crate) md5: Md5,
@@ -116,8 +121,10 @@ impl Shared {
             log: VecDeque::new(),
             syn_tos: SynTos::default(),
             syn_timeouts: SynTimeouts::default(),
+            syn_devices: SynDevices::default(),
             fastopen_keys: None,
             min_ttl: false,
+            devices: false,
             filters: false,
             md5: Md5::default(),
             events: VecDeque::new(),
@@ -182,7 +189,16 @@ impl Shared {
 
     /// The largest packet to `dst` by interface `i`.
     pub(crate) fn mtu_to(&self, i: IfaceId, dst: IpAddr) -> u32 {
-        self.routing.route_mtu(dst).unwrap_or_else(|| self.mtu(i))
+        let mtu = self.routing.route_mtu(dst).unwrap_or_else(|| self.mtu(i));
+        self.metrics.path_mtu(dst).map_or(mtu, |path| mtu.min(path))
+    }
+
+    /// The device that a socket is bound to.
+    pub(crate) fn device_of(&self, socket: u32) -> Option<IfaceId> {
+        if !self.devices {
+            return None;
+        }
+        self.sockets.get(socket)?.conf.as_ref()?.device
     }
 
     pub(crate) fn mtu(&self, i: IfaceId) -> u32 {

@@ -6,6 +6,7 @@ use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use hearken_abi::Domain;
+use hearken_tcp::Seq;
 use hearken_tcp::md5::Keys;
 use hearken_tcp::tcb::{Knobs, NONE, SoError};
 
@@ -35,6 +36,8 @@ pub(crate) enum SsState {
     Unconnected,
     Connecting,
     Connected,
+    /// SS_DISCONNECTING: shut down after an attempt that failed.
+    Disconnecting,
 }
 
 /// What only sockets that were bound, or that have unusual options, need.
@@ -84,10 +87,32 @@ pub(crate) struct Conf {
     pub(crate) flooded: bool,
     /// TCP_MD5SIG
     pub(crate) md5: Option<Arc<Keys>>,
+    /// What disconnect left of the sequence numbers.
+    pub(crate) left: Left,
+    /// TCP_QUICKACK 0, until a connection has it.
+    pub(crate) quick_ack_off: bool,
 }
 
 /// What the layer above keeps of a socket: inet hands it to children, as it was when they were made.
 pub type Attached = Arc<dyn Any + Send + Sync>;
+
+/// Sequence numbers that a socket without a connection goes on to have (`tcp_disconnect`, 6.18): SIOCOUTQ shows them, and the
+/// next attempt begins with `write`, unless it is 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) write: Seq,
+    pub(crate) una: Seq,
+    pub(crate) nxt: Seq,
+}
+
+impl Left {
+    /// After one more disconnect; `write` stands behind the largest window that the peer offered.
+    pub(crate) fn moved_on(self) -> Self {
+        let write = self.write + 2;
+        let write = if write == Seq(0) { Seq(1) } else { write };
+        Self { write, ..self }
+    }
+}
 
 impl Conf {
     pub(crate) fn new(domain: Domain) -> Self {
@@ -119,6 +144,8 @@ impl Conf {
             fast_open_no_cookie: false,
             flooded: false,
             md5: None,
+            left: Left::default(),
+            quick_ack_off: false,
         }
     }
 
@@ -135,6 +162,7 @@ impl Conf {
             && self.min_ttl == [0; 2]
             && self.filter.is_none()
             && self.local_port_range == 0
+            && !self.quick_ack_off
             && (self.max_seg, self.syn_cnt, self.tos, self.ttl) == (0, 0, 0, 0);
         (!plain).then(|| {
             let fresh = Self::new(domain);
@@ -146,6 +174,7 @@ impl Conf {
                 defer_accept: 0,
                 incoming_cpu: -1,
                 own_group: None,
+                left: Left::default(),
                 fast_open_keys: None,
                 // A child has the one for its peer alone, which it is given apart.
                 md5: None,

@@ -142,7 +142,16 @@ pub(crate) fn tcp_input<F: Side>(
         raw,
     };
     let tuple = p.tuple();
-    match half.find(&sh.secrets, &tuple) {
+    let mut found = half.find(&sh.secrets, &tuple);
+    if sh.devices
+        && let Some(Entry::Connection(slot)) = found
+        && let Some(c) = half.conns.get(slot)
+        && sh.device_of(c.tcb.owner).is_some_and(|d| d != p.iface)
+    {
+        // Another interface's traffic is not the connection's (inet_match, 6.18).
+        found = None;
+    }
+    match found {
         Some(entry) if !md5::admits(half, sh, &entry, &p) => {}
         Some(Entry::Connection(slot)) => {
             let Some(c) = half.conns.get_mut(slot) else {
@@ -323,11 +332,34 @@ pub(crate) fn reset_stray<F: Side>(sh: &mut Shared, p: &Packet<'_, F>) {
 /// Answers a segment with the reset that RFC 9293 3.5.2 builds from it, signed by `key`; never a reset, never to a
 /// broadcast.
 pub(crate) fn reply_reset<F: Side>(sh: &mut Shared, p: &Packet<'_, F>, key: Option<Md5Key>) {
+    reply_reset_by(sh, p, key, NONE);
+}
+
+/// The same for a socket, which may be bound to a device.
+pub(crate) fn reply_reset_by<F: Side>(
+    sh: &mut Shared,
+    p: &Packet<'_, F>,
+    key: Option<Md5Key>,
+    socket: u32,
+) {
     if p.header.flags.contains(Flags::RST) || !p.unicast {
         return;
     }
     let seq = p.header.flags.contains(Flags::ACK).then_some(p.seg.ack);
-    let out = sh.routing.towards(F::to_ip(p.src)).unwrap_or(p.iface);
+    let to = F::to_ip(p.src);
+    let device = sh.device_of(socket);
+    if device == Some(IfaceId::LO) && sh.routing.is_lost_on_lo(to) {
+        if !F::V6 {
+            sh.mib.inc(Counter::TcpOutSegs);
+            sh.mib.inc(Counter::TcpOutRsts);
+        }
+        return;
+    }
+    if F::V6 && to.is_loopback() && sh.routing.owner(F::to_ip(p.dst)) != IfaceId::LO {
+        // The answer goes by the interface that the address belongs to, which has no way to ::1 (tcp_v6_send_response, 6.18).
+        return sh.mib.inc(Counter::Ip6OutNoRoutes);
+    }
+    let out = sh.routing.towards_by(to, device).unwrap_or(p.iface);
     let tuple = p.tuple();
     tcp_output::reset::<F>(sh, out, &tuple, seq, p.seg.end(), p.tos, key.as_ref());
 }
@@ -365,7 +397,7 @@ pub(crate) fn after<F: Side>(
     {
         let c = half.conns.get(slot);
         let key = c.and_then(|c| sh.md5_key_of(slot, c));
-        reply_reset(sh, p, key);
+        reply_reset_by(sh, p, key, owner);
     }
     if fx.has(Effects::RESET_OUT)
         && let Some(c) = half.conns.get_mut(slot)

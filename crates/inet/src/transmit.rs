@@ -260,6 +260,10 @@ fn segment<F: Side, T: TxSink>(
     }
     let csum = head.seal(body, caps.csum);
     sh.count_out(F::V6, head.bytes().len() + o.len);
+    let device = sh.device_of(tcb.owner);
+    if device == Some(IfaceId::LO) && sh.routing.is_lost_on_lo(F::to_ip(tuple.raddr)) {
+        return true;
+    }
     tx.send(
         &TxMeta {
             csum,

@@ -21,6 +21,7 @@ impl ToErrno for SoError {
             Self::HostUnreach => Errno::EHOSTUNREACH,
             Self::NetUnreach => Errno::ENETUNREACH,
             Self::NoProtoOpt => Errno::ENOPROTOOPT,
+            Self::Protocol => Errno::EPROTO,
             Self::Access => Errno::EACCES,
             Self::Pipe => Errno::EPIPE,
         }
@@ -70,6 +71,8 @@ impl ToErrno for ConnectError {
             Self::AddrNotAvailable | Self::AddrInUse => Errno::EADDRNOTAVAIL,
             // A v4-mapped address on a V6ONLY socket, measured.
             Self::WrongFamily => Errno::ENETUNREACH,
+            Self::OtherFamily => Errno::EAFNOSUPPORT,
+            Self::BadSource => Errno::EINVAL,
             Self::NotUnicast => Errno::ENETUNREACH,
         }
     }

@@ -64,7 +64,6 @@ pub(crate) struct Options {
     pub(crate) linger2: Option<i32>,
     pub(crate) defer_accept: u8,
     pub(crate) window_clamp: i32,
-    pub(crate) quick_ack: bool,
     /// TCP_CONGESTION, if it was set.
     pub(crate) congestion: Option<Congestion>,
     /// What tcp_congestion_control was when the socket was made.
@@ -135,7 +134,6 @@ impl Default for Options {
             linger2: None,
             defer_accept: 0,
             window_clamp: 0,
-            quick_ack: true,
             congestion: None,
             congestion_default: Congestion::default(),
             thin_linear: false,
@@ -178,7 +176,6 @@ impl Options {
         Self {
             priority: 0,
             defer_accept: 0,
-            quick_ack: true,
             mptcp: false,
             fastopen_key: Vec::new(),
             // Taken anew when the child is accepted.
@@ -200,17 +197,13 @@ mod tests {
         let listener = Options {
             priority: 5,
             defer_accept: 3,
-            quick_ack: false,
             user_timeout: 7777,
             rcv_timeout: Timeout::After(Duration::from_secs(3)),
             v6_tclass: 0x20,
             ..Options::default()
         };
         let child = listener.inherited();
-        assert_eq!(
-            (child.priority, child.defer_accept, child.quick_ack),
-            (0, 0, true)
-        );
+        assert_eq!((child.priority, child.defer_accept), (0, 0));
         assert_eq!(child.user_timeout, 7777);
         assert_eq!(child.rcv_timeout, listener.rcv_timeout);
         assert_eq!(child.v6_tclass, 0x20);

@@ -54,7 +54,7 @@ pub(crate) fn input_v4(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv4::He
         }
         icmp::Message::ParameterProblem { .. } => {
             sh.mib.inc(Counter::IcmpInParmProbs);
-            quoted_v4(net, now, iface, body, None, true);
+            quoted_v4(net, now, iface, body, Some(SoError::Protocol), true);
         }
         _ => {}
     }
@@ -194,7 +194,7 @@ pub(crate) fn input_v6(net: &mut Net, now: Instant, iface: IfaceId, h: &ipv6::He
         }
         icmpv6::Message::ParameterProblem { .. } => {
             sh.mib.inc(Counter::Icmp6InParmProblems);
-            quoted_v6(net, now, iface, body, None, true);
+            quoted_v6(net, now, iface, body, Some(SoError::Protocol), true);
         }
         // Neighbour solicitation and advertisement.
         icmpv6::Message::Other {
@@ -267,6 +267,12 @@ fn quoted<F: Side>(
             let error = match what {
                 What::TooBig(mtu) => {
                     let header = F::HEADER as u32;
+                    let peer = F::to_ip(tuple.raddr);
+                    let known = sh.mtu_to(IfaceId(c.tcb.iface), peer);
+                    let smaller = !F::V6 || mtu < u32::from(c.tcb.mss) + header + 20;
+                    if c.tcb.state != TcpState::Close && mtu < known && smaller {
+                        sh.metrics.set_path_mtu(now, peer, mtu);
+                    }
                     if c.tcb.mtu_reduced(&mut sh.ctx(now), mtu, header) {
                         after(half, sh, now, slot, Effects::NONE, None);
                     }

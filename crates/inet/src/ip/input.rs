@@ -163,6 +163,7 @@ fn deliver_v4(
     match h.protocol {
         6 => {
             sh.mib.inc(Counter::IpInDelivers);
+            let iface = arrived(sh, iface, h.dst.into());
             let from = From {
                 src: h.src,
                 dst: h.dst,
@@ -194,6 +195,14 @@ fn deliver_v4(
             sh.mib.inc(Counter::IpInUnknownProtos);
             sh.drop_packet(DropReason::IpNoproto);
         }
+    }
+}
+
+/// What goes round by `lo` counts as received by the interface that has its address (Linux `inet_iif`).
+fn arrived(sh: &Shared, iface: IfaceId, dst: IpAddr) -> IfaceId {
+    match iface {
+        IfaceId::LO if sh.devices => sh.routing.owner(dst),
+        iface => iface,
     }
 }
 
@@ -359,6 +368,7 @@ fn deliver_v6(
     match protocol {
         6 => {
             sh.mib.inc(Counter::Ip6InDelivers);
+            let iface = arrived(sh, iface, h.dst.into());
             let from = From {
                 src: h.src,
                 dst: h.dst,

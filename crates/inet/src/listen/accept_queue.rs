@@ -62,6 +62,7 @@ pub(super) fn add<F: Side>(
     let conf = s.and_then(|s| s.conf.as_ref());
     let bufs = conf.map_or((None, None), |c| (c.sndbuf, c.rcvbuf));
     let knobs = conf.map_or_else(Default::default, |c| c.knobs);
+    let quick_ack = conf.is_none_or(|c| !c.quick_ack_off);
     let mut cx = sh.ctx(now);
     c.tcb.set_knobs(&cx, knobs);
     if keep_alive {
@@ -74,6 +75,9 @@ pub(super) fn add<F: Side>(
         c.tcb.inherit_rcvbuf(&cx, b);
     }
     c.tcb.begin_receiving(&cx);
+    if !quick_ack {
+        c.tcb.set_quick_ack(&mut cx, 0);
+    }
     let remote = SocketAddr::new(shown(domain, F::to_ip(t.raddr)), t.rport);
     if let Some(listener) = sh.listeners.get_mut(l) {
         listener.queue.push_back(slot);

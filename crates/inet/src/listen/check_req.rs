@@ -18,7 +18,7 @@ use crate::hooks::Step;
 use crate::md5;
 use crate::shared::Shared;
 use crate::socket::{Socket, shown};
-use crate::tcp_input::{Packet, after, reply_reset, reset_stray};
+use crate::tcp_input::{Packet, after, reply_reset_by, reset_stray};
 use crate::tcp_output::{self, Ends};
 
 /// Takes a segment for request `slot`.
@@ -59,7 +59,7 @@ pub(crate) fn check_req<F: Side>(
 
     // The same SYN again: the same SYN-ACK again, at most one in tcp_invalid_ratelimit (docs/linux 59).
     if syn && !ack && !rst && p.seg.seq == req.rcv_isn && !paws {
-        if !req.has(RequestSock::<F>::HELD) && !rate_limited(half, sh, now, slot) {
+        if !req.has(RequestSock::<F>::HELD) && !rate_limited(half, sh, now, slot, p) {
             resend(half, sh, slot);
         }
         return sh.drop_packet(DropReason::TcpOldSequence);
@@ -75,7 +75,7 @@ pub(crate) fn check_req<F: Side>(
     if ack && !rst && p.seg.ack != req.snt_isn + 1 {
         sh.drop_packet(DropReason::TcpInvalidAckSequence);
         let key = key(sh);
-        return reply_reset(sh, p, key);
+        return reply_reset_by(sh, p, key, listening);
     }
     let in_window = {
         let (left, right) = (req.rcv_nxt(), req.rcv_nxt() + u32::from(req.rcv_wnd));
@@ -93,7 +93,7 @@ pub(crate) fn check_req<F: Side>(
         } else {
             sh.drop_packet(DropReason::TcpInvalidSequence);
         }
-        if !rst && !rate_limited(half, sh, now, slot) {
+        if !rst && !rate_limited(half, sh, now, slot, p) {
             let key = key(sh);
             send_ack(sh, now, &req, p.tos, key);
         }
@@ -103,9 +103,14 @@ pub(crate) fn check_req<F: Side>(
         // RFC 5961 3.2, also here: only an exact reset kills (docs/linux 62).
         sh.drop_packet(DropReason::TcpReset);
         if p.seg.seq != req.rcv_nxt() {
-            sh.mib.inc(Counter::TcpChallengeAck);
-            let key = key(sh);
-            return send_ack(sh, now, &req, p.tos, key);
+            if answered_lately(half, sh, now, slot) {
+                sh.mib.inc(Counter::TcpAckSkippedChallenge);
+            } else {
+                sh.mib.inc(Counter::TcpChallengeAck);
+                let key = key(sh);
+                send_ack(sh, now, &req, p.tos, key);
+            }
+            return;
         }
         return embryonic_reset(half, sh, slot);
     }
@@ -114,7 +119,7 @@ pub(crate) fn check_req<F: Side>(
         sh.drop_packet(DropReason::TcpInvalidSyn);
         embryonic_reset(half, sh, slot);
         let key = key(sh);
-        return reply_reset(sh, p, key);
+        return reply_reset_by(sh, p, key, listening);
     }
     if !ack {
         return sh.drop_packet(DropReason::TcpFlags);
@@ -149,7 +154,7 @@ pub(crate) fn check_req<F: Side>(
             sh.mib.inc(Counter::EmbryonicRsts);
             remove(half, sh, slot);
             let key = key(sh);
-            reply_reset(sh, p, key);
+            reply_reset_by(sh, p, key, listening);
         } else if let Some(r) = half.reqs.get_mut(slot) {
             r.flags |= RequestSock::<F>::ACKED;
         }
@@ -162,14 +167,32 @@ pub(crate) fn check_req<F: Side>(
     create_child(half, sh, now, slot, l, p);
 }
 
-/// Linux `tcp_oow_rate_limited` for a request: true, and counted, when the last answer is too young.
-fn rate_limited<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) -> bool {
+/// Linux `tcp_oow_rate_limited` for a request: true, and counted, when the last answer is too young. One to data or a
+/// FIN never is.
+fn rate_limited<F: Side>(
+    half: &mut Half<F>,
+    sh: &mut Shared,
+    now: Instant,
+    slot: u32,
+    p: &Packet<'_, F>,
+) -> bool {
+    if p.seg.end() != p.seg.seq && !p.header.flags.contains(Flags::SYN) {
+        return false;
+    }
+    let lately = answered_lately(half, sh, now, slot);
+    if lately {
+        sh.mib.inc(Counter::TcpAckSkippedSynRecv);
+    }
+    lately
+}
+
+/// Whether the last answer is too young for another one, which it otherwise is noted as.
+fn answered_lately<F: Side>(half: &mut Half<F>, sh: &mut Shared, now: Instant, slot: u32) -> bool {
     let Some(r) = half.reqs.get_mut(slot) else {
         return true;
     };
     let ms = now.millis32().max(1);
     if r.last_oow_ms != 0 && ms.wrapping_sub(r.last_oow_ms) < sh.sysctls.tcp_invalid_ratelimit {
-        sh.mib.inc(Counter::TcpAckSkippedSynRecv);
         return true;
     }
     r.last_oow_ms = ms;
@@ -266,6 +289,10 @@ pub(super) fn create_child<F: Side>(
     tcb.set_advmss(&sh.ctx(now), adv - stamp);
     if req.has(RequestSock::<F>::SAVED_SYN) {
         socket.conf().saved_syn = sh.saved_syns.take::<F>(slot);
+    }
+    let device = sh.syn_devices.take::<F>(slot);
+    if sh.devices && socket.conf.as_ref().and_then(|c| c.device) != device {
+        socket.conf().device = device;
     }
     if let Some(tos) = sh.syn_tos.take::<F>(slot) {
         socket.conf().tos = tos;

@@ -245,6 +245,7 @@ fn request<F: Side>(
         sh.drop_at_listener(DropReason::IpOutnoroutes);
         return None;
     };
+    sh.metrics.forget_path_mtus(now);
     let shape = shape(sh, sh.listeners.get(l)?.socket);
     let o = &p.header.options;
     // An ACK has no window scale option: a cookie's comes back by the timestamp, and ours is computed as before.
@@ -324,6 +325,10 @@ fn request<F: Side>(
 /// Puts a request into the established hash and counts it at its listener.
 fn hash<F: Side>(half: &mut Half<F>, sh: &mut Shared, req: RequestSock<F>) -> u32 {
     let slot = half.reqs.insert(req);
+    let socket = sh.listeners.get(req.listener).map_or(NONE, |l| l.socket);
+    if let Some(device) = sh.device_of(socket) {
+        sh.syn_devices.keep::<F>(slot, device);
+    }
     half.hash(&sh.secrets, &req.tuple, Entry::Request(slot));
     if let Some(listener) = sh.listeners.get_mut(req.listener) {
         listener.half_open += 1;
@@ -398,6 +403,7 @@ pub(crate) fn remove<F: Side>(half: &mut Half<F>, sh: &mut Shared, slot: u32) {
     }
     sh.syn_tos.take::<F>(slot);
     sh.syn_timeouts.take::<F>(slot);
+    sh.syn_devices.take::<F>(slot);
     sh.uncount_request(&r);
     tell(sh, &r, TcpState::SynRecv, TcpState::Close);
 }

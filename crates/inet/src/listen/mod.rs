@@ -26,7 +26,7 @@ pub(crate) use cookies::check as cookie_check;
 pub use fastopen_key::Keys as FastOpenKeys;
 pub(crate) use group::Group;
 pub(crate) use migrate::{Departed, take_back};
-pub(crate) use saved_syn::{SavedSyns, SynTimeouts, SynTos};
+pub(crate) use saved_syn::{SavedSyns, SynDevices, SynTimeouts, SynTos};
 pub(crate) use start::listen_start;
 pub(crate) use stop::listen_stop;
 

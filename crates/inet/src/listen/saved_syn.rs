@@ -6,6 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::api::IfaceId;
 use crate::family::Side;
 use crate::tcp_input::Packet;
 
@@ -60,6 +61,20 @@ impl SynTimeouts {
     }
     pub(super) fn take<F: Side>(&mut self, slot: u32) {
         self.0.remove(&(F::V6, slot));
+    }
+}
+
+/// The device that the listener of each request was bound to when its SYN came, if it was (Linux `ir_iif`); by family and
+/// slot.
+#[derive(Debug, Default)]
+pub(crate) struct SynDevices(BTreeMap<(bool, u32), IfaceId>);
+
+impl SynDevices {
+    pub(super) fn keep<F: Side>(&mut self, slot: u32, device: IfaceId) {
+        self.0.insert((F::V6, slot), device);
+    }
+    pub(super) fn take<F: Side>(&mut self, slot: u32) -> Option<IfaceId> {
+        self.0.remove(&(F::V6, slot))
     }
 }
 

@@ -72,6 +72,8 @@ pub(crate) fn listen_start(
         incoming_cpu: s.conf().incoming_cpu,
         fast_open: Default::default(),
     };
+    // inet_csk_delack_init (6.18): TCP_QUICKACK is forgotten here.
+    s.conf().quick_ack_off = false;
     let (shares, uid) = (s.has(Socket::REUSE_PORT), s.conf().uid);
     let own = s.conf().own_group.take();
     let l = sh.listeners.insert(listener);

@@ -156,8 +156,7 @@ pub(crate) fn set(
             push(m, now, file, Opt::Knob(Knob::WindowClamp(clamp as u32)))?;
         }
         TCP_QUICKACK => {
-            let on = flag(value)?;
-            options_mut(m, file)?.quick_ack = on;
+            flag(value)?;
             push(m, now, file, Opt::QuickAck(v))?;
         }
         TCP_THIN_LINEAR_TIMEOUTS => options_mut(m, file)?.thin_linear = switch(value)?,
@@ -276,7 +275,7 @@ pub(crate) fn get(
             };
             return Ok(cut(&m.net(t.net).tcp_info(now, t.socket).to_bytes(), cap));
         }
-        TCP_QUICKACK => i32::from(k.quick_ack.unwrap_or(o.quick_ack)),
+        TCP_QUICKACK => i32::from(k.quick_ack),
         TCP_CONGESTION => return Ok(cut(&congestion_name(o), cap)),
         // reno and cubic have nothing to tell.
         TCP_CC_INFO => return Ok(Vec::new()),

@@ -133,6 +133,7 @@ impl Tcb {
                 // A hole filled that was never sent again.
                 x.saw_reordering(cx);
             }
+            x.left = 0;
             x.una64 += u64::from(acked);
             x.sacked.trim_below(x.una64);
             if let Some((end, at)) = x.timed

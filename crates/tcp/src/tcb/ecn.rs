@@ -84,7 +84,7 @@ impl Tcb {
             return;
         }
         self.ecn &= !Self::ECN_DEMAND_CWR;
-        if seg.len > 0 {
+        if seg.end() != seg.seq {
             self.flags |= Self::ACK_NOW;
         }
     }

@@ -20,6 +20,8 @@ pub enum SoError {
     Access,
     /// A reset came after the peer had closed.
     Pipe,
+    /// ICMP parameter problem.
+    Protocol,
 }
 
 impl SoError {
@@ -33,6 +35,7 @@ impl SoError {
             6 => Self::NoProtoOpt,
             7 => Self::Access,
             8 => Self::Pipe,
+            9 => Self::Protocol,
             _ => return None,
         })
     }

@@ -1,9 +1,9 @@
 //! Fast Open, the client's side (RFC 7413 4.1; Linux `tcp_send_syn_data`, `tcp_rcv_fastopen_synack`;
 //! docs/linux/fast-open-client.md): a SYN that asks for a cookie, or brings one and data.
 
-use super::{CaState, Ctx, Tcb};
+use super::{CaState, Ctx, Effects, Segment, Tcb};
 use hearken_abi::{Counter, TcpState};
-use hearken_wire::options;
+use hearken_wire::{Flags, options};
 
 /// Linux's MAX_TCP_OPTION_SPACE: so much less than MSS a SYN carries, whatever its options.
 const OPTION_SPACE: u16 = 40;
@@ -111,10 +111,14 @@ impl Tcb {
     }
 
     /// The handshake is complete, and so much of the SYN's data acknowledged with it: what was not goes again at once.
-    pub(super) fn syn_data_acked(&mut self, cx: &mut Ctx<'_>, acked: u32, again: bool) {
-        let Some(syn) = self.fast_syn().filter(|s| s.sent > 0) else {
-            return;
+    /// Whether data beside the SYN-ACK is taken: of a fast SYN of which nothing goes again.
+    pub(super) fn syn_data_acked(&mut self, cx: &mut Ctx<'_>, acked: u32, again: bool) -> bool {
+        let Some(syn) = self.fast_syn() else {
+            return false;
         };
+        if syn.sent == 0 {
+            return true;
+        }
         let una = self.snd.una;
         let nxt = una + (syn.sent - acked);
         self.snd.nxt = nxt;
@@ -125,7 +129,7 @@ impl Tcb {
         if acked == syn.sent {
             f.syn_data = true;
             cx.mib.inc(Counter::TcpFastOpenActive);
-            return;
+            return true;
         }
         f.client_fail = if again {
             SYN_RETRANSMITTED
@@ -135,5 +139,20 @@ impl Tcb {
         cx.mib.inc(Counter::TcpFastOpenActiveFail);
         x.ca = CaState::Loss;
         (x.recover, x.lost_edge, x.high_rxt) = (nxt, nxt, una);
+        false
+    }
+
+    /// Data and FIN that came beside the SYN-ACK (Linux `tcp_fastopen_add_skb`; docs/linux/sequences.md).
+    pub(super) fn take_syn_ack_data(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+        if seg.len > 0 {
+            let x = self.xfer(cx);
+            let taken = x.recv.insert(cx.pool, 0, seg.data, (seg.charge, false));
+            x.fast_open().syn_data = true;
+            self.rcv.nxt += taken.grown;
+        }
+        if seg.flags.contains(Flags::FIN) {
+            return self.take_fin(cx, seg);
+        }
+        Effects::READ
     }
 }

@@ -1,10 +1,13 @@
 //! SEGMENT ARRIVES (RFC 9293 3.10.7, in Linux's order: `tcp_validate_incoming`, `tcp_rcv_state_process`).
 
+use super::acks::MAX_QUICK;
 use super::{Ctx, Effects, Segment, SoError, Tcb};
 use core::time::Duration;
 use hearken_abi::{Counter, DropReason, TcpState};
 use hearken_wire::Flags;
 
+/// Linux's `TCP_DELACK_MAX`.
+const DELACK_MAX: Duration = Duration::from_millis(200);
 /// One tick of the measured kernel's clock.
 const JIFFY: Duration = Duration::from_millis(4);
 impl Tcb {
@@ -48,6 +51,8 @@ impl Tcb {
             cx.drops.record(DropReason::TcpFlags);
             return Effects::NONE;
         }
+        let thresh = cx.sysctls.tcp_pingpong_thresh;
+        let patient = self.xfer(cx).rx.pingpong >= thresh;
         self.take_syn(cx, seg);
         let rtt_known = self.xfer.as_ref().is_some_and(|x| x.retries == 0);
         if !ack {
@@ -66,9 +71,23 @@ impl Tcb {
         self.snd.una = seg.ack;
         self.snd.wl1 = seg.seq;
         self.establish(cx, seg);
-        self.syn_data_acked(cx, data_acked, !rtt_known);
-        self.flags |= Self::ACK_NOW;
-        Effects::ESTABLISHED | Effects::WRITE
+        let mut fx = Effects::ESTABLISHED | Effects::WRITE;
+        if self.syn_data_acked(cx, data_acked, !rtt_known) {
+            fx |= self.take_syn_ack_data(cx, seg);
+        }
+        let thresh = cx.sysctls.tcp_pingpong_thresh;
+        let closed = self.state == TcpState::CloseWait;
+        let x = self.xfer(cx);
+        if patient || x.defer_ack || x.rx.pingpong >= thresh || closed {
+            // Data may follow soon, for the ACK to ride on; after that, ACKs hurry.
+            x.delack_at = cx.now + DELACK_MAX;
+            self.schedule_ack(cx);
+            self.enter_quick(cx, MAX_QUICK);
+            self.rearm();
+        } else {
+            self.flags |= Self::ACK_NOW;
+        }
+        fx
     }
 
     /// Adopts what the peer's SYN says.
@@ -141,6 +160,10 @@ impl Tcb {
             let fx = self.pending_acked(cx, seg);
             return self.input_acceptable(cx, seg, fx);
         }
+        if seg.flags.0 & (Flags::ACK | Flags::RST | Flags::SYN).0 == 0 {
+            cx.drops.record(DropReason::TcpFlags);
+            return Effects::NONE;
+        }
         if !self.acceptable(cx, seg) {
             return Effects::NONE;
         }
@@ -155,12 +178,8 @@ impl Tcb {
             && seg.ack == self.snd.una + 1;
         if seg.flags.contains(Flags::SYN) && !crossed {
             // RFC 5961 4.2: never trust a SYN in a synchronized state.
-            if self.state == TcpState::Established {
-                cx.mib.inc(Counter::TcpInErrs);
-            }
-            cx.mib.inc(Counter::TcpSynChallenge);
             cx.drops.record(DropReason::TcpInvalidSyn);
-            self.challenge_ack(cx);
+            self.challenge_syn(cx);
             return Effects::NONE;
         }
         if !seg.flags.contains(Flags::ACK) {
@@ -181,8 +200,19 @@ impl Tcb {
                 self.flags |= Self::ACK_NOW;
             }
         }
+        let predicted = !seg.ack.after(self.snd.nxt) && self.predicted(seg);
         if !seg.ack.before(self.snd.una) && !seg.ack.after(self.snd.nxt) {
-            self.count_prediction(cx, seg);
+            self.count_prediction(cx, seg, predicted);
+        }
+        let short = seg.end() == seg.seq || self.is_fast(seg);
+        if predicted && short {
+            // The short way looks at the acknowledgment last (tcp_rcv_established, 6.18; docs/linux/sequences.md).
+            self.take_timestamp(cx, seg);
+            if seg.ack.before(self.snd.una) && seg.len > 0 {
+                let ack = self.input_ack(cx, seg).unwrap_or(Effects::NONE);
+                self.arm_keepalive(cx);
+                return fx | ack | self.input_text(cx, seg);
+            }
         }
         self.input_acceptable(cx, seg, fx)
     }
@@ -207,6 +237,11 @@ impl Tcb {
     fn acceptable(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> bool {
         let rst = seg.flags.contains(Flags::RST);
         if !rst && self.timestamp_age(cx, seg) == Some(true) {
+            if seg.flags.contains(Flags::SYN) {
+                cx.drops.record(DropReason::TcpRfc7323Paws);
+                self.challenge_syn(cx);
+                return false;
+            }
             // A bare ACK may be late and no worse (tcp_disordered_ack, 6.18; docs/linux/segments.md).
             if seg.len == 0 && seg.flags == Flags::ACK {
                 if seg.seq.before(self.rcv.nxt) {
@@ -220,7 +255,9 @@ impl Tcb {
             }
             cx.mib.inc(Counter::PawsEstab);
             cx.drops.record(DropReason::TcpRfc7323Paws);
-            self.oow_ack(cx, seg, Counter::TcpAckSkippedPaws);
+            if self.oow_ack(cx, seg, Counter::TcpAckSkippedPaws) {
+                self.note_duplicate(cx, seg.seq, seg.end());
+            }
             return false;
         }
         let right = self.rcv.nxt + self.rcv_window();
@@ -239,11 +276,7 @@ impl Tcb {
             DropReason::TcpInvalidSequence
         });
         if seg.flags.contains(Flags::SYN) && !rst {
-            if self.state == TcpState::Established {
-                cx.mib.inc(Counter::TcpInErrs);
-            }
-            cx.mib.inc(Counter::TcpSynChallenge);
-            self.challenge_ack(cx);
+            self.challenge_syn(cx);
             return false;
         }
         if !old && !rst {
@@ -255,7 +288,8 @@ impl Tcb {
         false
     }
 
-    /// Header prediction (Linux `tcp_rcv_established`, 6.18): the segment comes as foreseen. Here only counters hang on it.
+    /// Header prediction (Linux `tcp_rcv_established`, 6.18): the segment comes as foreseen. Counters hang
+    /// on it, and what an acknowledgment that is too old takes with it.
     fn predicted(&self, seg: &Segment<'_>) -> bool {
         let holes = self.xfer.as_ref().is_some_and(|x| x.recv.has_holes());
         let timestamp = match seg.options.timestamps {
@@ -283,8 +317,7 @@ impl Tcb {
     }
 
     /// Counts what nstat tells of prediction.
-    fn count_prediction(&self, cx: &mut Ctx<'_>, seg: &Segment<'_>) {
-        let predicted = self.predicted(seg);
+    fn count_prediction(&self, cx: &mut Ctx<'_>, seg: &Segment<'_>, predicted: bool) {
         if seg.end() == seg.seq {
             let news = predicted && seg.ack.after(self.snd.una);
             cx.mib.inc(if news {
@@ -347,12 +380,12 @@ impl Tcb {
         self.done(cx, Some(error))
     }
 
-    /// Answers with an ACK: to a segment without data at most once in `tcp_invalid_ratelimit`, so that two ends that
-    /// disagree do not talk for ever; one with data always, since its sender repeats it until it hears (Linux
+    /// Answers with an ACK: to a segment without data or FIN at most once in `tcp_invalid_ratelimit`, so that two ends that
+    /// disagree do not talk for ever; any other always, since its sender repeats it until it hears (Linux
     /// `tcp_oow_rate_limited`). Whether it answers; otherwise `skipped` counts.
     fn oow_ack(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>, skipped: Counter) -> bool {
         let (now, limit) = (cx.now.millis32().max(1), cx.sysctls.tcp_invalid_ratelimit);
-        if seg.len == 0 {
+        if seg.end() == seg.seq || seg.flags.contains(Flags::SYN) {
             if self.last_oow_ms != 0 && now.wrapping_sub(self.last_oow_ms) < limit {
                 cx.mib.inc(skipped);
                 return false;
@@ -361,6 +394,15 @@ impl Tcb {
         }
         self.flags |= Self::ACK_NOW;
         true
+    }
+
+    /// The answer to any SYN in a synchronized state (RFC 5961 4.2).
+    fn challenge_syn(&mut self, cx: &mut Ctx<'_>) {
+        if self.state == TcpState::Established {
+            cx.mib.inc(Counter::TcpInErrs);
+        }
+        cx.mib.inc(Counter::TcpSynChallenge);
+        self.challenge_ack(cx);
     }
 
     pub(super) fn challenge_ack(&mut self, cx: &mut Ctx<'_>) {

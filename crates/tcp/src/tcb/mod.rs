@@ -224,6 +224,14 @@ pub struct Transfer {
     pub(crate) retrans_at: Instant,
     /// TCP_SYNCNT, 0 for the sysctl.
     pub(crate) syn_retries: u8,
+    /// The MSS that our SYN announces.
+    pub(crate) syn_mss: u16,
+    /// And the window scale.
+    pub(crate) offered_wscale: u8,
+    /// The ACK of the SYN-ACK waits for data to ride on (TCP_DEFER_ACCEPT of a client).
+    pub(crate) defer_ack: bool,
+    /// Numbers that were never acknowledged: in CLOSE those that were used, or were to be; before, a SYN below SND.UNA.
+    pub(crate) left: u32,
     /// The last measurement of the round-trip time.
     pub(crate) rtt_us: u32,
     pub(crate) probe: bool,
@@ -556,6 +564,10 @@ impl Tcb {
             fin: None,
             heard_at: cx.now,
             syn_retries: 0,
+            syn_mss: self.mss,
+            offered_wscale: self.rcv_wscale(),
+            defer_ack: false,
+            left: 0,
             lost_edge: una,
             high_rxt: una,
             rxt_mark: una,
@@ -617,11 +629,13 @@ impl Tcb {
         if let Some(e) = error {
             self.error = e as u8;
         }
+        let left = self.unacked_numbers() as u32;
         self.set_state(cx, TcpState::Close);
         self.flags |= Self::RCV_SHUT | Self::SND_SHUT;
         self.flags &= !(Self::ACK_NOW | Self::SYN_NOW);
         if let Some(x) = &mut self.xfer {
             x.send.clear(cx.pool);
+            x.left = left;
             x.sacked.clear();
             (x.probe, x.probe_tail) = (false, false);
             (x.pto_at, x.reo_at) = (Instant::FAR, Instant::FAR);

@@ -78,8 +78,9 @@ impl Tcb {
         self.snd.nxt = self.snd.una + 1 + sent;
         // Only the first SYN is a fast one.
         let len = if again { 0 } else { sent };
+        let advmss = self.xfer(cx).syn_mss;
         let mut options = Options {
-            mss: Some(self.mss),
+            mss: Some(advmss),
             fast_open: fast.filter(|_| !again).and_then(|f| f.option),
             ..Options::default()
         };
@@ -89,7 +90,18 @@ impl Tcb {
         options.sack_permitted = self.has(Self::SACK_OK);
         options.wscale = self.has(Self::WSCALE_OK).then_some(self.rcv_wscale());
         // Linux offers no timestamps beside a signature; a peer that offers them gets them (docs/linux/md5.md).
-        options.timestamps = self.timestamps(cx).filter(|_| !self.md5);
+        options.timestamps = self.timestamps(cx);
+        if syn_ack {
+            // It answers a SYN that crossed ours, and offers once more what ours did (tcp_syn_options, 6.18).
+            let sys = cx.sysctls;
+            options.sack_permitted = sys.tcp_sack != 0;
+            let scale = self.xfer(cx).offered_wscale;
+            options.wscale = Some(scale).filter(|_| sys.tcp_window_scaling != 0);
+            let stamp = (cx.now.millis32().wrapping_add(self.ts_off), self.ts_recent);
+            options.timestamps = Some(stamp).filter(|_| sys.tcp_timestamps != 0);
+        }
+        // Linux offers no timestamps beside a signature; a peer that offers them gets them (docs/linux/md5.md).
+        options.timestamps = options.timestamps.filter(|_| !self.md5);
         options.md5 = self.md5;
         if again {
             cx.mib.inc(Counter::TcpRetransSegs);

@@ -12,15 +12,22 @@ impl Tcb {
     /// reduced (Linux `tcp_v4_mtu_reduced`, `tcp_simple_retransmit`, 6.18; docs/linux/path-mtu.md). Whether anything
     /// changed.
     pub fn mtu_reduced(&mut self, cx: &mut Ctx<'_>, mtu: u32, header: u32) -> bool {
-        if matches!(self.state, TcpState::Close | TcpState::SynSent) {
+        if self.state == TcpState::Close {
             return false;
         }
-        let options = if self.has(Self::TSTAMP_OK) { 12 } else { 0 };
+        let options = if self.has(Self::TSTAMP_OK) && self.state != TcpState::SynSent {
+            12
+        } else {
+            0
+        };
         let mss = mtu.saturating_sub(header + 20).max(MIN_SEGMENT) - options;
         if mss >= u32::from(self.mss) {
             return false;
         }
         self.mss = mss as u16;
+        if self.state == TcpState::SynSent {
+            return false;
+        }
         let (una, nxt) = (self.snd.una, self.snd.nxt);
         let Some(x) = self.xfer.as_mut().filter(|_| nxt - una > mss) else {
             return true;

@@ -12,14 +12,17 @@ impl Tcb {
     /// RFC 9293 3.10.7.4, seventh and eighth check: payload and FIN.
     pub(super) fn input_text(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
         let fin = seg.flags.contains(Flags::FIN);
-        self.ecn_accept_cwr(seg);
+        let open = matches!(
+            self.state,
+            TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2
+        );
+        if open {
+            self.ecn_accept_cwr(seg);
+        }
         if seg.len == 0 && !fin {
             return Effects::NONE;
         }
-        if !matches!(
-            self.state,
-            TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2
-        ) {
+        if !open {
             // The peer's FIN came already: nothing may follow it. What lies before it is an echo of what we have, and is
             // acknowledged once more (Linux `tcp_rcv_state_process`).
             let data_end = seg.seq + seg.len;
@@ -28,6 +31,8 @@ impl Tcb {
             }
             cx.drops.record(DropReason::TcpOldData);
             if seg.seq.before(self.rcv.nxt) {
+                self.ecn_accept_cwr(seg);
+                self.note_duplicate(cx, seg.seq, seg.end());
                 self.flags |= Self::ACK_NOW;
             }
             return Effects::NONE;
@@ -234,7 +239,7 @@ impl Tcb {
     }
 
     /// The peer's FIN, in order (Linux `tcp_fin`).
-    fn take_fin(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
+    pub(super) fn take_fin(&mut self, cx: &mut Ctx<'_>, seg: &Segment<'_>) -> Effects {
         if seg.len == 0 {
             let x = self.xfer(cx);
             let stored = x.recv.insert(cx.pool, 0, &[], (seg.charge, false));

@@ -147,9 +147,37 @@ impl Tcb {
     /// The sequence numbers that are used, or will be, and not yet acknowledged: bytes, the SYN of an attempt, a FIN that
     /// was asked for (Linux `write_seq` less `snd_una`).
     pub fn unacked_numbers(&self) -> usize {
-        let syn = self.state == TcpState::SynSent;
+        if self.state == TcpState::Close {
+            return self.xfer.as_ref().map_or(0, |x| x.left as usize);
+        }
+        let syn = match self.state {
+            TcpState::SynSent => true,
+            // A Fast Open child's SND.UNA stands behind its SYN already.
+            TcpState::SynRecv => self.pending().is_none(),
+            _ => false,
+        };
         let fin = self.has(Self::FIN_QUEUED) && !self.has(Self::FIN_ACKED);
-        self.unacked() + usize::from(syn) + usize::from(fin)
+        let left = self.xfer.as_ref().map_or(0, |x| x.left as usize);
+        self.unacked() + usize::from(syn) + usize::from(fin) + left
+    }
+    /// SIOCOUTQ (Linux `tcp_ioctl`).
+    pub fn out_queue(&self) -> usize {
+        if matches!(self.state, TcpState::SynSent | TcpState::SynRecv) {
+            return 0;
+        }
+        self.unacked_numbers()
+    }
+    /// SIOCOUTQNSD.
+    pub fn out_queue_unsent(&self) -> usize {
+        if matches!(self.state, TcpState::SynSent | TcpState::SynRecv) {
+            return 0;
+        }
+        self.unacked_numbers()
+            .saturating_sub((self.snd.nxt - self.snd.una) as usize)
+    }
+    /// The largest window that the peer offered.
+    pub fn max_window(&self) -> u32 {
+        self.xfer.as_ref().map_or(self.snd.wnd, |x| x.max_window)
     }
     /// Bytes written and not yet sent.
     pub fn unsent(&self) -> usize {
@@ -203,7 +231,12 @@ impl Tcb {
         self.flags |= Self::RCV_SHUT | Self::SND_SHUT;
         match self.state {
             TcpState::Close => (false, Effects::CLOSED),
-            TcpState::SynSent => (false, self.done(cx, None)),
+            TcpState::SynSent => {
+                if linger_zero {
+                    cx.mib.inc(Counter::TcpAbortOnData);
+                }
+                (false, self.done(cx, None))
+            }
             _ if unread => {
                 // RFC 2525 2.17: unread data on close means a reset.
                 cx.mib.inc(Counter::TcpAbortOnClose);
@@ -216,6 +249,15 @@ impl Tcb {
             TcpState::SynRecv if self.pending().is_some() => {
                 // Unlike shutdown()'s, this FIN does not wait for the ACK (docs/linux/fast-open-child.md).
                 self.flags |= Self::FIN_QUEUED;
+                self.set_state(cx, TcpState::FinWait1);
+                (false, Effects::NONE)
+            }
+            TcpState::SynRecv => {
+                // Nor does this one. The SYN is not sent again from now on, but counts as outstanding.
+                self.snd.una += 1;
+                self.xfer(cx).left = 1;
+                self.flags |= Self::FIN_QUEUED;
+                self.flags &= !Self::SYN_NOW;
                 self.set_state(cx, TcpState::FinWait1);
                 (false, Effects::NONE)
             }
@@ -291,6 +333,12 @@ impl Tcb {
     /// TCP_SYNCNT, for a connection in SYN_SENT.
     pub fn set_syn_retries(&mut self, cx: &Ctx<'_>, n: u8) {
         self.xfer(cx).syn_retries = n;
+    }
+    /// TCP_DEFER_ACCEPT of a client: the ACK of the SYN-ACK waits for data to ride on.
+    pub fn set_defer_ack(&mut self, cx: &Ctx<'_>, on: bool) {
+        if self.state == TcpState::SynSent {
+            self.xfer(cx).defer_ack = on;
+        }
     }
     /// TCP_NODELAY.
     pub fn set_nodelay(&mut self, on: bool) {

@@ -139,6 +139,7 @@ pub(crate) fn is_housekeeping(packet: &[u8]) -> bool {
 /// Runs a case in a thread and a namespace of its own; a panic in it is the caller's.
 pub(crate) fn run(case: impl FnOnce(&mut dyn Twin) + Send + 'static) {
     let body = move || {
+        sys::hurry();
         let mut twin = match LinuxTwin::new() {
             Ok(twin) => twin,
             Err((what, errno)) => {

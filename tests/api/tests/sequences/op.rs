@@ -45,6 +45,12 @@ impl To {
         To::MappedPeer,
     ];
 
+    /// Whether it is this host.
+    pub(crate) fn is_here(self) -> bool {
+        use To::{MappedPeer, Nowhere4, Nowhere6, Peer4, Peer6};
+        !matches!(self, Nowhere4 | Nowhere6 | Peer4 | Peer6 | MappedPeer)
+    }
+
     pub(crate) fn at(self, port: u16) -> SocketAddr {
         let mapped = |ip: Ipv4Addr| ip.to_ipv6_mapped().into();
         let own = Ipv4Addr::new(192, 0, 2, 1);
