@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use hearken_abi::{Counter, DropReason};
 use hearken_tcp::request::RequestSock;
+use hearken_tcp::tcb::{NONE, initial_window};
 use hearken_tcp::{Instant, Seq};
 use hearken_wire::Options;
 
@@ -154,8 +155,12 @@ pub(crate) fn check<F: Side>(
     let Some(slot) = of_cookie(half, sh, now, l, p, (isn, rcv_isn)) else {
         return;
     };
+    // Multiples of the peer's segment, unlike a SYN-ACK's (cookie_v4_check, 6.18).
+    let shape = shape(sh, sh.listeners.get(l).map_or(NONE, |l| l.socket));
+    let (wnd, _) = initial_window(&sh.sysctls, shape.rcvbuf, shape.window_clamp, mss, false);
     if let Some(r) = half.reqs.get_mut(slot) {
         (r.mss, r.flags) = (mss.min(r.mss), flags);
+        r.rcv_wnd = wnd as u16;
         r.wscales = r.wscales & 0xf0 | snd_wscale;
         // No round trip was measured: the SYN-ACK's time is not known.
         r.num_retrans = 1;

@@ -212,13 +212,6 @@ impl Flows {
         if !has('S') && !has('R') && after.wrapping_sub(flow.ack) as i32 > 0 {
             flow.ack = after;
         }
-        // A declared difference: Linux lets the window of a connection grow with what arrives (`tcp_grow_window`), Hearken offers
-        // all that the buffer has room for at once. Both open at the same window.
-        let window = match packet.window {
-            _ if has('S') => packet.window.to_string(),
-            0 => "shut".to_owned(),
-            _ => "open".to_owned(),
-        };
         let options: Vec<String> = packet.options.iter().map(|o| self.option(o)).collect();
         format!(
             "{} > {} {} seq {} ack {} win {} len {} ttl {} tos {:#x} df {} flow {} [{}]{fresh}",
@@ -227,7 +220,7 @@ impl Flows {
             packet.flags,
             seq as i32,
             packet.ack,
-            window,
+            packet.window,
             packet.data.len(),
             packet.ttl,
             packet.tos,
