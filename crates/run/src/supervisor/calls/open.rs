@@ -151,7 +151,10 @@ fn wanted_of(tid: u32, dirfd: i32, path: &str) -> Option<Wanted> {
     };
     let wanted = wanted(&format!("{base}/{path}"))?;
     // A program may have put another /proc there, or none.
-    let fs = rustix::fs::statfs(format!("/proc/{tid}/root/proc")).ok()?;
+    let root = std::path::Path::new("/proc")
+        .join(tid.to_string())
+        .join("root");
+    let fs = rustix::fs::statfs(root.join("proc")).ok()?;
     (fs.f_type as i64 == PROC_SUPER_MAGIC).then_some(wanted)
 }
 
