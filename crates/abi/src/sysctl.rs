@@ -115,6 +115,13 @@ pub const SPECS: &[Spec] = &[
         doc: "Ports that automatic choice skips, as a list of numbers and ranges.",
     },
     Spec {
+        name: "net.ipv4.tcp_stdurg",
+        min: 0,
+        max: 255,
+        default: Value::Int(0),
+        doc: "The urgent pointer names the urgent byte itself, as RFC 793 said in one place, and not the one behind it.",
+    },
+    Spec {
         name: "net.ipv4.tcp_abort_on_overflow",
         min: 0,
         max: 255,

@@ -180,7 +180,7 @@ mod tests {
         let error = parse(&["nonsense".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("lists all"), "{error}");
         // Linux has it, but nothing here obeys it.
-        assert!(parse(&["net.ipv4.tcp_stdurg".to_owned()]).is_err());
+        assert!(parse(&["net.ipv4.tcp_retrans_collapse".to_owned()]).is_err());
     }
 
     #[test]

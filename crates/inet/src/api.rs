@@ -180,6 +180,8 @@ pub enum Opt {
     LocalPortRange(u32),
     /// SO_KEEPALIVE
     KeepAlive(bool),
+    /// SO_OOBINLINE
+    OobInline(bool),
     /// SO_LINGER: `None` is off.
     Linger(Option<Duration>),
     /// SO_RCVBUF in bytes as the program gave them: twice as much is kept, within `rmem_max`.

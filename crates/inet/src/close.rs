@@ -169,7 +169,7 @@ pub(crate) fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32
         flags: o.flags,
         ae: false,
         window: o.window,
-        urgent: 0,
+        urgent: o.urgent,
         options: o.options,
     };
     let ends = Ends {

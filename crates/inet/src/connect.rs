@@ -263,7 +263,9 @@ fn open<F: Side>(
         let (sndbuf, rcvbuf, syn_cnt) = (conf.sndbuf, conf.rcvbuf, conf.syn_cnt);
         let knobs = conf.knobs;
         let (quick_ack, defer) = (!conf.quick_ack_off, conf.defer_accept != 0);
+        let oob_inline = conf.oob_inline;
         let mut cx = sh.ctx(now);
+        tcb.set_oob_inline(&cx, oob_inline);
         tcb.set_syn_retries(&cx, syn_cnt);
         tcb.set_knobs(&cx, knobs);
         if !quick_ack {

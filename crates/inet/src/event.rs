@@ -12,6 +12,8 @@ impl Ready {
     pub const NONE: Self = Self(0);
     /// POLLIN: a read does not block (data, end of stream, an error), or a connection waits to be accepted.
     pub const READ: Self = Self(0x1);
+    /// POLLPRI: an urgent byte has come, and MSG_OOB has not taken it.
+    pub const PRI: Self = Self(0x2);
     /// POLLOUT: a write does not block.
     pub const WRITE: Self = Self(0x4);
     /// POLLERR: an error is pending.
@@ -21,7 +23,7 @@ impl Ready {
     /// POLLRDHUP: the peer sends no more.
     pub const RDHUP: Self = Self(0x2000);
     /// All of them.
-    pub const ALL: Self = Self(0x201d);
+    pub const ALL: Self = Self(0x201f);
 
     /// Whether all of `o` are set.
     pub const fn has(self, o: Self) -> bool {

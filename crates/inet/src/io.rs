@@ -54,7 +54,7 @@ impl Net {
             return Ok(f(&[]).1);
         }
         self.step(now, slot, |t, cx| {
-            if t.readable() > 0 {
+            if t.readable_now() > 0 {
                 return Ok(t.recv_with(cx, f));
             }
             if let Some(e) = t.take_error() {
@@ -169,8 +169,12 @@ impl Net {
             }
             return r;
         }
-        if t.readable() > 0 {
+        // tcp_stream_is_readable (6.18): an urgent byte alone is nothing to read.
+        if t.readable_now() > 0 {
             r |= Ready::READ;
+        }
+        if t.has_urgent() {
+            r |= Ready::PRI;
         }
         if snd || t.is_writable_with(&self.sh.sysctls) {
             r |= Ready::WRITE;

@@ -39,6 +39,7 @@ mod timers;
 mod timewait;
 mod transmit;
 mod udp;
+mod urgent;
 
 pub use api::*;
 pub use error::*;
@@ -46,7 +47,7 @@ pub use event::{Event, Ready, SynId, SynVerdict};
 pub use frame::{Progress, RxCsum, RxFrame, RxMeta, TxCaps, TxCsum, TxMeta, TxSink};
 pub use hearken_abi::{Domain, TcpState};
 pub use hearken_tcp::md5::{Key as Md5Key, Peers as Md5Peers};
-pub use hearken_tcp::tcb::Knob;
+pub use hearken_tcp::tcb::{Knob, OutOfBand};
 pub use hearken_tcp::{Congestion, Drops, Instant, Mib, SysctlError, Sysctls};
 pub use hooks::{
     CbFlags, HookMask, Hooks, Retransmit, SecurityCall, SeenFrame, SockOp, SockOps, SockReply,

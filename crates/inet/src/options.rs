@@ -68,6 +68,10 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
             s.set(Socket::KEEP_ALIVE, on);
             net.step(now, slot, |t, cx| t.set_keepalive(cx, on));
         }
+        Opt::OobInline(on) => {
+            s.conf().oob_inline = on;
+            net.step(now, slot, |t, cx| t.set_oob_inline(cx, on));
+        }
         Opt::NoDelay(on) => {
             s.set(Socket::NO_DELAY, on);
             net.step(now, slot, |t, _| t.set_nodelay(on));

@@ -55,6 +55,8 @@ pub(crate) struct Conf {
     pub(crate) rcvbuf: Option<u32>,
     pub(crate) sndbuf: Option<u32>,
     pub(crate) linger: Option<Duration>,
+    /// SO_OOBINLINE
+    pub(crate) oob_inline: bool,
     pub(crate) max_seg: u16,
     pub(crate) syn_cnt: u8,
     pub(crate) tos: u8,
@@ -125,6 +127,7 @@ impl Conf {
             rcvbuf: None,
             sndbuf: None,
             linger: None,
+            oob_inline: false,
             max_seg: 0,
             syn_cnt: 0,
             tos: 0,
@@ -156,6 +159,7 @@ impl Conf {
             && self.rcvbuf.is_none()
             && self.sndbuf.is_none()
             && self.linger.is_none()
+            && !self.oob_inline
             && self.attached.is_none()
             && self.save_syn == 0
             && self.knobs == Knobs::default()

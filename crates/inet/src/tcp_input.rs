@@ -110,6 +110,7 @@ pub(crate) fn tcp_input<F: Side>(
         ack: Seq(header.ack),
         flags: header.flags,
         window: header.window,
+        urgent: header.urgent,
         options: &header.options,
         data,
         len: (len - header_len) as u32,

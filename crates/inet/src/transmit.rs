@@ -240,7 +240,7 @@ fn segment<F: Side, T: TxSink>(
         flags: o.flags,
         ae: false,
         window: o.window,
-        urgent: 0,
+        urgent: o.urgent,
         options: o.options,
     };
     let conf = sh.sockets.get(tcb.owner).and_then(|s| s.conf.as_deref());

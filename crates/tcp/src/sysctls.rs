@@ -179,6 +179,7 @@ sysctls! {
     tcp_fastopen: i32 = "net.ipv4.tcp_fastopen", 0;
     tcp_invalid_ratelimit: u32 = "net.ipv4.tcp_invalid_ratelimit", 0;
     tcp_timestamps: u8 = "net.ipv4.tcp_timestamps", 0;
+    tcp_stdurg: u8 = "net.ipv4.tcp_stdurg", 0;
     tcp_sack: u8 = "net.ipv4.tcp_sack", 0;
     tcp_dsack: u8 = "net.ipv4.tcp_dsack", 0;
     tcp_moderate_rcvbuf: u8 = "net.ipv4.tcp_moderate_rcvbuf", 0;

@@ -158,6 +158,8 @@ pub struct Segment {
     pub ack: u32,
     /// Window.
     pub window: u16,
+    /// Urgent pointer.
+    pub urgent: u16,
     /// Options, padded with NOPs.
     pub options: Vec<Opt>,
     /// Payload.
@@ -180,6 +182,7 @@ impl Segment {
             seq,
             ack,
             window: 65535,
+            urgent: 0,
             options: Vec::new(),
             data: Vec::new(),
             ttl: 64,
@@ -258,7 +261,8 @@ impl Segment {
         let words = (5 + options.len() / 4) as u16;
         tcp.extend((words << 12 | bits).to_be_bytes());
         tcp.extend(self.window.to_be_bytes());
-        tcp.extend([0; 4]);
+        tcp.extend([0; 2]);
+        tcp.extend(self.urgent.to_be_bytes());
         tcp.extend(&options);
         tcp.extend(&self.data);
         tcp
@@ -395,6 +399,8 @@ pub struct Packet {
     pub ack: u32,
     /// Window, unscaled.
     pub window: u16,
+    /// Urgent pointer.
+    pub urgent: u16,
     /// Options in their order, NOPs included.
     pub options: Vec<Opt>,
     /// Payload.
@@ -451,6 +457,7 @@ impl Packet {
             seq: word(4),
             ack: word(8),
             window: half(14),
+            urgent: half(18),
             options: Opt::parse_all(&body[20..header]),
             data: body[header..].to_vec(),
             ttl: if v4 { bytes[8] } else { bytes[7] },

@@ -63,7 +63,9 @@ pub(super) fn add<F: Side>(
     let bufs = conf.map_or((None, None), |c| (c.sndbuf, c.rcvbuf));
     let knobs = conf.map_or_else(Default::default, |c| c.knobs);
     let quick_ack = conf.is_none_or(|c| !c.quick_ack_off);
+    let oob_inline = conf.is_some_and(|c| c.oob_inline);
     let mut cx = sh.ctx(now);
+    c.tcb.set_oob_inline(&cx, oob_inline);
     c.tcb.set_knobs(&cx, knobs);
     if keep_alive {
         c.tcb.set_keepalive(&mut cx, true);

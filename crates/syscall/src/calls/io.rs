@@ -8,10 +8,10 @@ use crate::options::Timeout;
 use crate::socket::{Socket, Tcp};
 use alloc::vec;
 use alloc::vec::Vec;
+use hearken_abi::Errno;
 use hearken_abi::sock::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
 };
-use hearken_abi::{Errno, TcpState};
 use hearken_inet::{Cred, Instant, Ready, RecvError, SendError};
 
 /// One try to read.
@@ -58,6 +58,9 @@ impl Machine {
             Ok(t) => t,
             Err(e) => return Outcome::Done(Err(e)),
         };
+        if flags & MSG_OOB != 0 {
+            return Outcome::Done(self.recv_urgent(t, buf, flags));
+        }
         let mut n = 0;
         let target = self.target(file, flags, buf.len());
         match self.recv_some(now, t, buf, &mut n, target, flags) {
@@ -86,23 +89,6 @@ impl Machine {
         };
         if flags & MSG_ERRQUEUE != 0 {
             return Err(Errno::EAGAIN);
-        }
-        if flags & MSG_OOB != 0 {
-            // tcp_recv_urg (6.18) without urgent data: EINVAL in every state but one.
-            return match self.net(t.net).state(t.socket) {
-                TcpState::Listen => Err(Errno::ENOTCONN),
-                TcpState::Close
-                | TcpState::Established
-                | TcpState::SynSent
-                | TcpState::SynRecv
-                | TcpState::FinWait1
-                | TcpState::FinWait2
-                | TcpState::TimeWait
-                | TcpState::CloseWait
-                | TcpState::LastAck
-                | TcpState::Closing
-                | TcpState::NewSynRecv => Err(Errno::EINVAL),
-            };
         }
         Ok(t)
     }
@@ -135,6 +121,15 @@ impl Machine {
             // What was read already is returned before an error is: the error waits for the next call.
             if *n > 0 && self.net(t.net).readiness(t.socket).has(Ready::ERR) {
                 return Ok(true);
+            }
+            // A read ends before the urgent byte, and the next one begins behind it.
+            if self.net(t.net).at_mark(t.socket) {
+                if *n > 0 {
+                    return Ok(true);
+                }
+                if flags & MSG_PEEK == 0 {
+                    self.net_mut(t.net).drop_lone_urgent(now, t.socket);
+                }
             }
             match self.recv_once(now, t, &mut buf[*n..], flags) {
                 Ok(Read::Bytes(more)) => {
@@ -197,7 +192,7 @@ impl Machine {
         match over {
             Err(e) => Some(Err(e)),
             // Less than was asked for: only the end of the stream or an error ends it.
-            Ok(true) if n < target && !self.at_end(t) => {
+            Ok(true) if n < target && !self.at_end(t) && !self.net(t.net).at_mark(t.socket) => {
                 *got = buf;
                 None
             }
@@ -222,13 +217,12 @@ impl Machine {
         }
         let t = match self.socket_of(file) {
             Ok(Socket::Tcp(t)) => t,
+            Ok(Socket::Other) if flags & MSG_OOB != 0 => {
+                return Outcome::Done(Err(Errno::EOPNOTSUPP));
+            }
             Ok(Socket::Other) => return Outcome::Done(Err(Errno::EDESTADDRREQ)),
             Err(e) => return Outcome::Done(Err(e)),
         };
-        // Urgent data is not there yet.
-        if flags & MSG_OOB != 0 {
-            return Outcome::Done(Err(Errno::EOPNOTSUPP));
-        }
         self.send_from(now, file, t, data, 0, flags)
     }
 
@@ -295,6 +289,9 @@ impl Machine {
             match result {
                 Ok(n) => {
                     *done += n;
+                    if n > 0 && flags & MSG_OOB != 0 {
+                        self.net_mut(t.net).mark_urgent(now, t.socket);
+                    }
                     if *done == data.len() {
                         return Ok(true);
                     }

@@ -30,10 +30,9 @@ impl Machine {
         let net = self.net(t.net);
         let listening = net.state(t.socket) == TcpState::Listen;
         match request {
-            // No urgent data is ever pending: the mark is not here (0, also of a listener).
-            SIOCATMARK => Ok(0),
+            SIOCATMARK => Ok(i32::from(net.at_mark(t.socket))),
             SIOCINQ | SIOCOUTQ | SIOCOUTQNSD if listening => Err(Errno::EINVAL),
-            SIOCINQ => Ok(int(net.readable(t.socket))),
+            SIOCINQ => Ok(int(net.unread_before_mark(t.socket))),
             SIOCOUTQ => Ok(int(net.unacked(t.socket).0)),
             SIOCOUTQNSD => Ok(int(net.unacked(t.socket).1)),
             _ => Err(Errno::ENOTTY),

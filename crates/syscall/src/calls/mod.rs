@@ -19,5 +19,6 @@ mod sockopt_ip;
 mod sockopt_ipv6;
 mod sockopt_socket;
 mod sockopt_tcp;
+mod urgent;
 
 pub(crate) use sockopt::int;

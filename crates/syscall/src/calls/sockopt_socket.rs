@@ -240,7 +240,10 @@ pub(crate) fn set(
         SO_SNDBUFFORCE => return set(m, now, file, SO_SNDBUF, &v.max(0).to_ne_bytes()),
         SO_RCVBUFFORCE => return set(m, now, file, SO_RCVBUF, &v.max(0).to_ne_bytes()),
         SO_KEEPALIVE => push(m, now, file, Opt::KeepAlive(on))?,
-        SO_OOBINLINE => options_mut(m, file)?.oob_inline = on,
+        SO_OOBINLINE => {
+            options_mut(m, file)?.oob_inline = on;
+            return push(m, now, file, Opt::OobInline(on));
+        }
         SO_NO_CHECK => options_mut(m, file)?.no_check = on,
         SO_PRIORITY if root || (0..=6).contains(&v) => options_mut(m, file)?.priority = v,
         SO_PRIORITY => return Err(Errno::EPERM),

@@ -153,9 +153,15 @@ impl RecvBuffer {
         Some(memory)
     }
 
-    /// The in-order bytes.
-    pub fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        self.chain.slices(0, self.ready, out)
+    /// Bytes that were read by the program so far.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// At most `most` of the in-order bytes, from the `skip`th on.
+    pub fn slices<'a>(&'a self, skip: usize, most: usize, out: &mut [&'a [u8]]) -> usize {
+        let most = most.min(self.ready.saturating_sub(skip));
+        self.chain.slices(skip, most, out)
     }
     /// The program read `n` bytes.
     pub fn consume(&mut self, pool: &mut Pool, n: usize) {
@@ -181,7 +187,7 @@ mod tests {
 
     fn drain(b: &mut RecvBuffer, p: &mut Pool) -> Vec<u8> {
         let mut s: [&[u8]; 16] = [&[]; 16];
-        let n = b.slices(&mut s);
+        let n = b.slices(0, usize::MAX, &mut s);
         let v = s[..n].concat();
         b.consume(p, v.len());
         v

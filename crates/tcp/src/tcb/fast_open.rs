@@ -345,6 +345,7 @@ impl Tcb {
             flags: Flags::SYN | Flags::ACK | self.ecn_syn_flags(cx, true, false),
             ect: false,
             window: p.window,
+            urgent: 0,
             options: Options {
                 mss: Some(p.advmss),
                 sack_permitted: self.has(Self::SACK_OK),

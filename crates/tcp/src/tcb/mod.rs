@@ -23,6 +23,7 @@ mod receive;
 mod recent;
 mod text;
 mod timer;
+mod urgent;
 mod user;
 mod window;
 
@@ -50,6 +51,7 @@ pub use fast_open::{FastOpen, Pending};
 pub use fast_open_client::FastSyn;
 pub use knobs::{Knob, Knobs};
 pub use output::Output;
+pub use urgent::OutOfBand;
 pub use user::SendRoom;
 pub use window::initial_window;
 
@@ -91,6 +93,8 @@ pub struct Segment<'a> {
     pub flags: Flags,
     /// SEG.WND as on the wire.
     pub window: u16,
+    /// SEG.UP, of use only with URG.
+    pub urgent: u16,
     /// Options.
     pub options: &'a Options,
     /// The payload in pieces.
@@ -249,6 +253,7 @@ pub struct Transfer {
     /// The end of data that was not pushed.
     pub(crate) unpushed: Seq,
     pub(crate) fast_open: Option<Box<FastOpen>>,
+    pub(crate) urgent: Option<Box<urgent::Urgent>>,
     /// The program has read the end of the stream.
     pub(crate) eof_read: bool,
     /// Until when a kernel's timer would still run, though what it was for may be over (Linux `sk_stop_timer` leaves it).
@@ -603,6 +608,7 @@ impl Tcb {
             more: 0,
             unpushed: una,
             fast_open: None,
+            urgent: None,
             eof_read: false,
             resend_until: Instant(0),
             delack_until: Instant(0),

@@ -18,6 +18,8 @@ pub struct Output {
     pub flags: Flags,
     /// SEG.WND as it goes on the wire.
     pub window: u16,
+    /// The urgent pointer, with URG.
+    pub urgent: u16,
     /// Options.
     pub options: Options,
     /// Where the payload begins, from SND.UNA.
@@ -125,6 +127,7 @@ impl Tcb {
                 Flags::SYN | ecn
             },
             window: self.rcv.wnd.min(65535) as u16,
+            urgent: 0,
             options,
             offset: 0,
             len: len as usize,
@@ -187,7 +190,11 @@ impl Tcb {
         if unsent > 0 || fin {
             cx.mib.inc(Counter::TcpWinProbe);
         }
-        let seq = self.snd.una - 1;
+        let urgent = self.probes_urgent();
+        if let Some(x) = self.xfer.as_mut().filter(|_| urgent) {
+            x.probe = true;
+        }
+        let seq = self.snd.una - u32::from(!urgent);
         let flags = Flags::ACK | self.ecn_send(false).0;
         self.finish(cx, seq, flags, 0, 0, 0)
     }
@@ -242,6 +249,8 @@ impl Tcb {
             return None;
         }
         let mss = self.send_mss();
+        // Each segment has its own pointer.
+        let room = if self.urgent_mode() { 0 } else { room };
         let budget = self.cwnd.saturating_mul(mss);
         let pipe = self.pipe();
         let (first_hole, una) = (x.high_rxt == self.snd.una, self.snd.una);
@@ -306,6 +315,9 @@ impl Tcb {
 
     /// Nagle as Minshall changed it (RFC 896; Linux `tcp_nagle_test`): a short segment waits while another is out.
     fn may_send_tail(&self, sent: u32) -> bool {
+        if self.urgent_mode() {
+            return true;
+        }
         if self.has(Self::CORK) || self.xfer.as_ref().is_some_and(|x| x.held) {
             return false;
         }
@@ -450,11 +462,13 @@ impl Tcb {
             len.div_ceil(u32::from(gso_size))
         };
         cx.mib.add(Counter::TcpOutSegs, u64::from(segments));
+        let urgent = self.urgent_pointer(seq);
         Output {
             seq,
             ack: self.rcv.nxt,
-            flags,
+            flags: urgent.map_or(flags, |_| flags | Flags::URG),
             window: wire,
+            urgent: urgent.unwrap_or(0),
             options,
             offset,
             len: len as usize,

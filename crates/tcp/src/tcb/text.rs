@@ -19,8 +19,9 @@ impl Tcb {
         if open {
             self.ecn_accept_cwr(seg);
         }
+        let urgent = self.take_urgent(cx, seg);
         if seg.len == 0 && !fin {
-            return Effects::NONE;
+            return urgent;
         }
         if !open {
             // The peer's FIN came already: nothing may follow it. What lies before it is an echo of what we have, and is
@@ -45,7 +46,7 @@ impl Tcb {
         {
             return self.refuse_data(cx);
         }
-        let mut fx = Effects::NONE;
+        let mut fx = urgent;
         let data_end = seg.seq + seg.len;
         if seg.len > 0 {
             fx |= self.take_data(cx, seg, data_end);

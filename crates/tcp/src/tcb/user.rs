@@ -185,15 +185,19 @@ impl Tcb {
             .saturating_sub((self.snd.nxt - self.snd.una) as usize)
     }
 
-    /// Shows the in-order bytes to `f`, which says how many it took.
+    /// Shows the in-order bytes up to the urgent mark to `f`, which says how many it took.
     pub fn recv_with<R>(&mut self, cx: &mut Ctx<'_>, f: impl FnOnce(&[&[u8]]) -> (usize, R)) -> R {
+        let (skip, most) = self.read_window();
         let Some(x) = &mut self.xfer else {
             return f(&[]).1;
         };
         let mut slices: [&[u8]; 32] = [&[]; 32];
-        let n = x.recv.slices(&mut slices);
+        let n = x.recv.slices(skip, most, &mut slices);
         let (took, r) = f(&slices[..n]);
-        x.recv.consume(cx.pool, took);
+        if took > 0 {
+            x.recv.consume(cx.pool, skip + took);
+            self.pass_mark();
+        }
         self.after_read(cx, took);
         r
     }

@@ -48,3 +48,4 @@ mod syn_ack;
 mod syn_ack_timer;
 mod syn_queue;
 mod time_wait;
+mod urgent;
