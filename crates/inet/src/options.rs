@@ -28,14 +28,16 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
         }
         Opt::ReusePort(on) => {
             s.set(Socket::REUSE_PORT, on);
+            if let Some(l) = s.listener() {
+                net.sh.share_listener(l, on);
+            }
             bind::change_any(net, slot, |h| h.reuse_port = on);
         }
         Opt::BindToDevice(device) => {
             s.conf().device = device;
             net.sh.devices |= device.is_some();
-            let (listener, uid) = (s.listener(), s.conf().uid);
-            if let Some(l) = listener {
-                net.sh.move_listener(l, uid, device);
+            if let Some(l) = s.listener() {
+                net.sh.move_listener(l, device);
             }
             bind::change_any(net, slot, |h| h.device = device);
         }

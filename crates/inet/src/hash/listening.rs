@@ -1,5 +1,5 @@
 //! The listening hash: where a SYN finds its listener (Linux `lhash2`). Keyed by address and port; what listens at one
-//! address and port forms a chain, in which a SO_REUSEPORT group stands once, however many members it has.
+//! address and port forms a chain, whose order decides between equals (docs/linux/lookup-score.md).
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,12 +36,20 @@ pub(crate) struct Place {
     pub(crate) uid: u32,
 }
 
+/// A listener in a chain.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    place: Place,
+    listener: u32,
+    /// SO_REUSEPORT, as it is now.
+    shares: bool,
+}
+
 #[derive(Debug)]
 struct Bucket {
     addr: [u8; 16],
     port: u16,
-    /// With the number of listeners that stand at each place.
-    chain: Vec<(Place, u32)>,
+    chain: Vec<Entry>,
 }
 
 #[derive(Debug)]
@@ -56,7 +64,14 @@ impl Listening {
         }
     }
 
-    pub(crate) fn hash(&mut self, secrets: &Secrets, addr: IpAddr, port: u16, place: Place) {
+    /// The newest stands first; but with SO_REUSEPORT on an AF_INET6 socket it stands last (Linux `inet_hash`, 6.18).
+    pub(crate) fn hash(
+        &mut self,
+        secrets: &Secrets,
+        (addr, port): (IpAddr, u16),
+        place: Place,
+        (listener, shares): (u32, bool),
+    ) {
         let addr = key(addr);
         let h = secrets.listen_hash(&addr, port);
         let chain = &mut self
@@ -73,13 +88,19 @@ impl Listening {
             })
             .into_mut()
             .chain;
-        match chain.iter_mut().find(|(p, _)| *p == place) {
-            Some((_, members)) => *members += 1,
-            None => chain.push((place, 1)),
-        }
+        let last = place.domain == Domain::Inet6 && shares;
+        let at = if last { chain.len() } else { 0 };
+        chain.insert(
+            at,
+            Entry {
+                place,
+                listener,
+                shares,
+            },
+        );
     }
 
-    pub(crate) fn unhash(&mut self, secrets: &Secrets, addr: IpAddr, port: u16, place: Place) {
+    pub(crate) fn unhash(&mut self, secrets: &Secrets, addr: IpAddr, port: u16, listener: u32) {
         let addr = key(addr);
         let h = secrets.listen_hash(&addr, port);
         if let Ok(mut o) = self
@@ -87,19 +108,55 @@ impl Listening {
             .find_entry(h, |b| b.addr == addr && b.port == port)
         {
             let chain = &mut o.get_mut().chain;
-            if let Some(i) = chain.iter().position(|(p, _)| *p == place) {
-                chain[i].1 -= 1;
-                if chain[i].1 == 0 {
-                    chain.remove(i);
-                }
-            }
+            chain.retain(|e| e.listener != listener);
             if chain.is_empty() {
                 o.remove();
             }
         }
     }
 
-    fn chain(&self, secrets: &Secrets, addr: [u8; 16], port: u16) -> &[(Place, u32)] {
+    fn entry(
+        &mut self,
+        secrets: &Secrets,
+        addr: IpAddr,
+        port: u16,
+        listener: u32,
+    ) -> Option<&mut Entry> {
+        let addr = key(addr);
+        let h = secrets.listen_hash(&addr, port);
+        let bucket = self
+            .table
+            .find_mut(h, |b| b.addr == addr && b.port == port)?;
+        bucket.chain.iter_mut().find(|e| e.listener == listener)
+    }
+
+    /// A listener is bound to another device, where it stands.
+    pub(crate) fn set_device(
+        &mut self,
+        secrets: &Secrets,
+        (addr, port): (IpAddr, u16),
+        listener: u32,
+        device: Option<IfaceId>,
+    ) {
+        if let Some(e) = self.entry(secrets, addr, port, listener) {
+            e.place.device = device;
+        }
+    }
+
+    /// SO_REUSEPORT of a listener changes: its place in the chain does not.
+    pub(crate) fn set_shares(
+        &mut self,
+        secrets: &Secrets,
+        (addr, port): (IpAddr, u16),
+        listener: u32,
+        shares: bool,
+    ) {
+        if let Some(e) = self.entry(secrets, addr, port, listener) {
+            e.shares = shares;
+        }
+    }
+
+    fn chain(&self, secrets: &Secrets, addr: [u8; 16], port: u16) -> &[Entry] {
         let h = secrets.listen_hash(&addr, port);
         self.table
             .find(h, |b| b.addr == addr && b.port == port)
@@ -115,11 +172,11 @@ impl Listening {
         like: Place,
     ) -> Option<u32> {
         let chain = self.chain(secrets, key(addr), port);
-        chain.iter().find_map(|(p, _)| match p.who {
+        chain.iter().find_map(|e| match e.place.who {
             Who::Group(g)
                 if (Place {
                     who: like.who,
-                    ..*p
+                    ..e.place
                 }) == like =>
             {
                 Some(g)
@@ -129,7 +186,8 @@ impl Listening {
     }
 
     /// Who takes a SYN to `addr:port` that came in by `iface` (Linux `inet_lookup_listener`): an exact address beats the
-    /// wildcard; among equals one bound to the device wins; 0.0.0.0 wins over a dual-stack `::` (docs/linux 110).
+    /// wildcard; among equals one bound to the device wins; 0.0.0.0 wins over a dual-stack `::` (docs/linux 110). The first
+    /// of a SO_REUSEPORT group that fits at all ends the search for its group (`inet_lookup_reuseport`, 6.18).
     pub(crate) fn find(
         &self,
         secrets: &Secrets,
@@ -145,11 +203,15 @@ impl Listening {
         };
         let pick = |at: IpAddr| {
             let (mut best, mut who) = (None, None);
-            for (p, _) in self.chain(secrets, key(at), port) {
-                let s = score(p);
-                if s > best {
-                    (best, who) = (s, Some(p.who));
+            for e in self.chain(secrets, key(at), port) {
+                let s = score(&e.place);
+                if s <= best {
+                    continue;
                 }
+                if e.shares && matches!(e.place.who, Who::Group(_)) {
+                    return Some(e.place.who);
+                }
+                (best, who) = (s, Some(Who::Listener(e.listener)));
             }
             who
         };
@@ -193,8 +255,11 @@ mod tests {
                 (ip, port, place(i, Domain::Inet, None))
             })
             .collect();
+        let id = |p: &Place| match p.who {
+            Who::Listener(l) | Who::Group(l) => l,
+        };
         for (ip, port, p) in &all {
-            t.hash(&secrets, *ip, *port, *p);
+            t.hash(&secrets, (*ip, *port), *p, (id(p), false));
         }
         let find = |t: &Listening, ip, port| t.find(&secrets, ip, port, IfaceId(1));
         for (ip, port, p) in &all {
@@ -202,7 +267,7 @@ mod tests {
         }
         // The last first: whoever looks alike and stands earlier on the way is still there.
         for (ip, port, p) in all.iter().rev() {
-            t.unhash(&secrets, *ip, *port, *p);
+            t.unhash(&secrets, *ip, *port, id(p));
             assert_eq!(find(&t, *ip, *port), None);
         }
         assert!(t.table.is_empty());
@@ -218,21 +283,21 @@ mod tests {
             ..place(0, Domain::Inet, None)
         };
         let other = Place { uid: 1, ..group };
-        t.hash(&secrets, ip, port, group);
-        t.hash(&secrets, ip, port, group);
+        t.hash(&secrets, (ip, port), group, (1, true));
+        t.hash(&secrets, (ip, port), group, (2, true));
         assert_eq!(t.group(&secrets, ip, port, group), Some(7));
         assert_eq!(t.group(&secrets, ip, port, other), None);
-        t.unhash(&secrets, ip, port, other);
-        t.unhash(&secrets, ip, port, group);
+        t.unhash(&secrets, ip, port, 3);
+        t.unhash(&secrets, ip, port, 1);
         let find = |t: &Listening| t.find(&secrets, ip, port, IfaceId(1));
         assert_eq!(find(&t), Some(Who::Group(7)));
-        t.unhash(&secrets, ip, port, group);
+        t.unhash(&secrets, ip, port, 2);
         assert_eq!(find(&t), None);
     }
 
     /// docs/linux 110: the device counts more than the family.
     #[test]
-    fn find_prefers_the_device_then_ipv4_then_the_first() {
+    fn find_prefers_the_device_then_ipv4_then_the_newest() {
         let secrets = Secrets::new(&[1; 32]);
         let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         let (dev, other) = (IfaceId(1), IfaceId(2));
@@ -241,7 +306,8 @@ mod tests {
         let who = |list: &[(IpAddr, Place)]| {
             let mut t = Listening::new();
             for (at, p) in list {
-                t.hash(&secrets, *at, 80, *p);
+                let Who::Listener(l) = p.who else { continue };
+                t.hash(&secrets, (*at, 80), *p, (l, false));
             }
             t.find(&secrets, v4, 80, dev)
         };
@@ -264,7 +330,7 @@ mod tests {
             who(&[inet6(1, None), inet(2, None)]),
             Some(Who::Listener(2))
         );
-        assert_eq!(who(&[inet(1, None), inet(2, None)]), Some(Who::Listener(1)));
+        assert_eq!(who(&[inet(1, None), inet(2, None)]), Some(Who::Listener(2)));
         let only = Place {
             v6only: true,
             ..place(1, Domain::Inet6, None)

@@ -65,20 +65,21 @@ impl Group {
 
 impl Shared {
     /// A listener goes to another device while it listens (docs/linux 115); its group goes with it.
-    pub(crate) fn move_listener(&mut self, l: u32, uid: u32, device: Option<IfaceId>) {
-        let Some(listener) = self.listeners.get_mut(l) else {
-            return;
-        };
-        let (local, from) = (listener.local, listener.place(l, uid));
-        listener.device = device;
-        let to = listener.place(l, uid);
-        if listener.held {
-            // It stands in no hash.
-            return;
+    pub(crate) fn move_listener(&mut self, l: u32, device: Option<IfaceId>) {
+        if let Some(listener) = self.listeners.get_mut(l) {
+            listener.device = device;
+            let at = (listener.local.ip(), listener.local.port());
+            self.lhash.set_device(&self.secrets, at, l, device);
         }
-        self.lhash
-            .unhash(&self.secrets, local.ip(), local.port(), from);
-        self.lhash.hash(&self.secrets, local.ip(), local.port(), to);
+    }
+
+    /// SO_REUSEPORT of a listener: it stays in its group, but answers for itself alone where it is found first
+    /// (docs/linux/reuseport-programs.md).
+    pub(crate) fn share_listener(&mut self, l: u32, shares: bool) {
+        if let Some(listener) = self.listeners.get(l) {
+            let at = (listener.local.ip(), listener.local.port());
+            self.lhash.set_shares(&self.secrets, at, l, shares);
+        }
     }
 
     /// The group of a socket, if it has one: that of its listener, or its own.

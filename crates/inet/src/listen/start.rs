@@ -85,7 +85,8 @@ pub(crate) fn listen_start(
     }
     if let Some(listener) = sh.listeners.get(l) {
         let place = listener.place(l, uid);
-        sh.lhash.hash(&sh.secrets, local.ip(), local.port(), place);
+        let at = (local.ip(), local.port());
+        sh.lhash.hash(&sh.secrets, at, place, (l, shares));
     }
     sh.trace(|| Step::Hashed { local });
     sh.tell_listener(local, true);

@@ -20,18 +20,12 @@ pub(crate) fn listen_stop(net: &mut Net, now: Instant, slot: u32) {
         return;
     };
     let mut orphans: Vec<u32> = Vec::new();
-    let uid = sh
-        .sockets
-        .get(slot)
-        .and_then(|s| s.conf.as_ref())
-        .map_or(0, |c| c.uid);
     let mut group = NONE;
     if let Some(listener) = sh.listeners.get_mut(l) {
         orphans.extend(listener.queue.drain(..));
-        let (local, place) = (listener.local, listener.place(l, uid));
+        let local = listener.local;
         group = core::mem::replace(&mut listener.group, NONE);
-        sh.lhash
-            .unhash(&sh.secrets, local.ip(), local.port(), place);
+        sh.lhash.unhash(&sh.secrets, local.ip(), local.port(), l);
         sh.tell_listener(local, false);
         let change = [TcpState::Listen as u32, TcpState::Close as u32, 0];
         sh.sock_op_idle(slot, SockOp::State, change, (local, TcpState::Listen));

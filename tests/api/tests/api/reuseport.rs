@@ -25,7 +25,8 @@ family_cases! {
     reuseport_last_member_takes_the_place_of_one_that_leaves,
     reuseport_program_ends_with_the_group,
     reuseport_incoming_cpu_steers_to_its_member,
-    reuseport_option_cleared_after_listen_changes_nothing,
+    reuseport_option_cleared_after_listen_keeps_the_group,
+    reuseport_option_cleared_of_all_leaves_one,
     reuseport_address_and_wildcard_are_two_groups,
     reuseport_migrates_children_and_half_opens,
     reuseport_migrates_past_the_limit,
@@ -326,16 +327,27 @@ fn reuseport_incoming_cpu_steers_to_its_member(t: &mut dyn Twin, ip: Ip) {
 }
 
 /// docs/linux/reuseport-programs.md
-fn reuseport_option_cleared_after_listen_changes_nothing(t: &mut dyn Twin, ip: Ip) {
+fn reuseport_option_cleared_after_listen_keeps_the_group(t: &mut dyn Twin, ip: Ip) {
     let members = group::<2>(t, ip, 80);
     t.set_int(members[0], SOL_SOCKET, SO_REUSEPORT, 0).unwrap();
     attach(t, members[1], &[ret(0)]).unwrap();
     assert_eq!(land(t, ip, members, 80, 1000, 6), [6, 0]);
     assert_eq!(attach(t, members[0], &[ret(1)]), Ok(()));
-    if ip == Ip::V4 {
-        // IPv6: docs/linux/reuseport-programs.md, the difference at the end.
-        assert_eq!(land(t, ip, members, 80, 1100, 6), [0, 6]);
+    // Over IPv6 the oldest is found first, and answers for itself alone.
+    let expected = if ip == Ip::V4 { [0, 6] } else { [6, 0] };
+    assert_eq!(land(t, ip, members, 80, 1100, 6), expected);
+}
+
+/// docs/linux/reuseport-programs.md: the newest over IPv4, the oldest over IPv6.
+fn reuseport_option_cleared_of_all_leaves_one(t: &mut dyn Twin, ip: Ip) {
+    let members = group::<3>(t, ip, 80);
+    for fd in members {
+        t.set_int(fd, SOL_SOCKET, SO_REUSEPORT, 0).unwrap();
     }
+    let expected = if ip == Ip::V4 { [0, 0, 6] } else { [6, 0, 0] };
+    assert_eq!(land(t, ip, members, 80, 1000, 6), expected);
+    t.set_int(members[1], SOL_SOCKET, SO_REUSEPORT, 1).unwrap();
+    assert_eq!(land(t, ip, members, 80, 1100, 6), expected);
 }
 
 /// Statements 110, 111.
