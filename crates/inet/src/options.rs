@@ -123,7 +123,7 @@ pub(crate) fn set(net: &mut Net, now: Instant, slot: u32, opt: Opt) -> Result<()
             });
         }
         Opt::QuickAck(on) => {
-            s.conf().quick_ack_off = on & 1 == 0;
+            s.conf().quick_ack_off = on == 0;
             net.step(now, slot, |t, cx| t.set_quick_ack(cx, on));
         }
         Opt::MinTtl(n) => {

@@ -44,7 +44,8 @@ impl Tcb {
     }
 
     fn room_with(&self, sysctls: &Sysctls) -> SendRoom {
-        if self.has(Self::SND_SHUT) {
+        let opening = matches!(self.state, TcpState::SynSent | TcpState::SynRecv);
+        if self.has(Self::SND_SHUT) && !(opening && self.pending().is_none()) {
             return SendRoom::Shut;
         }
         if let Some(room) = self.fast_syn_room() {

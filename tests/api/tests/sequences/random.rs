@@ -88,7 +88,11 @@ impl Run {
         let (ops, why) = shrink(ops);
         let mut failures = self.failures.lock().expect("no panic");
         let first = || (0, as_case(&ops, seed, number, &why));
-        failures.entry(kind(&why)).or_insert_with(first).0 += 1;
+        let entry = failures.entry(kind(&why)).or_insert_with(first);
+        entry.0 += 1;
+        if entry.0 == 1 {
+            eprintln!("{}", entry.1);
+        }
     }
 
     fn progress(&self) -> String {

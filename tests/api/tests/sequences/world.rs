@@ -172,7 +172,17 @@ impl World<'_> {
     /// Whether this call is one that is known to be answered otherwise (most stand in tests/api/calls.rs too).
     fn is_declared(&mut self, op: &Op, place: usize, fd: Fd) -> bool {
         let used = self.connected.contains(&self.sockets[place]);
+        let state = self.t.state(fd);
+        let ended = state == 7 && used;
         match op {
+            // A shutdown that fails for want of a connection is remembered by the socket, and shows in all later attempts.
+            Op::Shutdown { how: 0 | 2, .. } if matches!(state, 7 | 10) => true,
+            // A socket whose connection has ended gives its port back but shows it, and can be bound and connected again.
+            Op::Bind { .. } | Op::Connect { .. } | Op::FastOpen { .. } | Op::Set { .. }
+                if ended =>
+            {
+                true
+            }
             // One that connects to itself: what SYNs that cross count.
             Op::Connect { port, .. } if *port != 0 && self.t.local(fd).port() == *port => true,
             Op::FastOpen { port, .. } => PORTS.contains(port),
