@@ -248,6 +248,8 @@ impl Tcb {
                 .add(Counter::TcpRcvCoalesce, u64::from(stored.joined));
         }
         self.rcv.nxt += 1;
+        // What lay beyond it is forgotten (tcp_fin, 6.18).
+        self.xfer(cx).recent.clear();
         self.schedule_ack(cx);
         if self.state == TcpState::Established {
             // The ACK may ride on our own FIN (docs/linux/fin-ack-delay.md).

@@ -175,6 +175,8 @@ impl World<'_> {
         let state = self.t.state(fd);
         let ended = state == 7 && used;
         match op {
+            // What a disconnect leaves of the error and, of an accepted one, of the port.
+            Op::Disconnect { .. } => used,
             // A shutdown that fails for want of a connection is remembered by the socket, and shows in all later attempts.
             Op::Shutdown { how: 0 | 2, .. } if matches!(state, 7 | 10) => true,
             // A socket whose connection has ended gives its port back but shows it, and can be bound and connected again.
