@@ -101,7 +101,9 @@ impl Tcb {
             Some(w) => self.wscales = self.wscales & 0xf0 | w.min(14),
             None => {
                 self.set(Self::WSCALE_OK, false);
-                self.wscales = 0;
+                // To a SYN that crossed ours our scale is offered again, and stays (tcp_rcv_synsent_state_process, 6.18).
+                let crossed = !seg.flags.contains(Flags::ACK);
+                self.wscales &= if crossed { 0xf0 } else { 0 };
                 self.rcv.wnd = self.rcv.wnd.min(65535);
             }
         }
