@@ -281,7 +281,9 @@ fn quoted<F: Side>(
                 What::Error(None) => return,
                 What::Error(Some(error)) => error,
             };
-            if c.tcb.state == TcpState::SynSent {
+            // An attempt that SYNs crossed is one still (docs/linux/sequences.md).
+            let crossed = c.tcb.state == TcpState::SynRecv && c.tcb.pending().is_none();
+            if c.tcb.state == TcpState::SynSent || crossed {
                 let fx = c.tcb.fail(&mut sh.ctx(now), error);
                 after(half, sh, now, slot, fx, None);
             } else if let Some(fx) = c.tcb.fail_pending(&mut sh.ctx(now), error) {
