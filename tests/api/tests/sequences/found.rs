@@ -465,6 +465,16 @@ fn attempt_that_was_crossed_is_closed_by_a_fin() {
 }
 
 #[test]
+fn attempt_that_was_crossed_is_ended_by_an_icmp_error() {
+    let parameter_problem = Icmp {
+        flow: 0,
+        error: 5,
+        seq: 0,
+    };
+    assert_attempt_alike(&[], &[segment("S", 0, 0, 0), parameter_problem]);
+}
+
+#[test]
 fn segment_without_ack_is_dropped_before_it_is_judged() {
     for flags in ["", "F", "P"] {
         assert_listener_alike(|v6| {
