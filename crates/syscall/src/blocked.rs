@@ -177,6 +177,13 @@ impl Waits {
         ticket
     }
 
+    pub(crate) fn get(&self, ticket: Ticket) -> Option<&Wait> {
+        let slot = self.slots.get(ticket.index as usize)?;
+        slot.wait
+            .as_ref()
+            .filter(|_| slot.generation == ticket.generation)
+    }
+
     pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Wait> {
         let slot = self.slots.get_mut(ticket.index as usize)?;
         if slot.generation != ticket.generation {

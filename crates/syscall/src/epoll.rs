@@ -1,8 +1,8 @@
 //! Epoll sets as values: level- and edge-triggered members, one-shot, the rotation of the ready list.
 //!
 //! A set is keyed by descriptor number and open file, as Linux's is: a file that a dup keeps alive stays in the set under
-//! the number it was added by (docs/linux 38). `EPOLLEXCLUSIVE` is accepted where Linux accepts it; waking more sets than
-//! one is allowed by its manual, and is what happens here.
+//! the number it was added by (docs/linux 38). `EPOLLEXCLUSIVE` is accepted where Linux accepts it; who is told then is
+//! decided by `Machine::epoll_notify`.
 
 use crate::file::FileId;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -145,11 +145,15 @@ impl Epoll {
         self.members.range(all).map(|(key, _)| *key).collect()
     }
 
-    /// Something changed on a file. `true` when a member of it is ready.
-    pub(crate) fn notify(&mut self, file: FileId, mask: u32) -> bool {
+    /// Something changed on a file: its members that are exclusive, or those that are not, are told. `true` when one of
+    /// them is ready.
+    pub(crate) fn notify(&mut self, file: FileId, mask: u32, exclusive: bool) -> bool {
         let mut any = false;
         for key in self.keys_of(file) {
-            any |= self.notify_one(key, mask);
+            let events = self.members.get(&key).map_or(0, |m| m.events);
+            if (events & EXCLUSIVE != 0) == exclusive {
+                any |= self.notify_one(key, mask);
+            }
         }
         any
     }
@@ -257,7 +261,7 @@ mod tests {
         let f = file(1);
         assert_eq!(e.control(3, f, add(4 | ONESHOT, 6), FRESH), Ok(()));
         assert_eq!(pairs(&e.take(8, |_| FRESH)), [(0x14, 6)]);
-        assert!(!e.notify(f, FRESH));
+        assert!(!e.notify(f, FRESH, false));
         assert_eq!(pairs(&e.take(8, |_| FRESH)), []);
         let m = EpollOp::Modify(EpollEvent {
             events: 4 | ONESHOT,
@@ -274,10 +278,10 @@ mod tests {
         let f = file(1);
         assert_eq!(e.control(3, f, add(1 | ET, 8), 0), Ok(()));
         assert_eq!(pairs(&e.take(8, |_| 0x41)), []);
-        assert!(e.notify(f, 0x41));
+        assert!(e.notify(f, 0x41, false));
         assert_eq!(pairs(&e.take(8, |_| 0x41)), [(0x1, 8)]);
         assert_eq!(pairs(&e.take(8, |_| 0x41)), []);
-        assert!(e.notify(f, 0x41));
+        assert!(e.notify(f, 0x41, false));
         assert_eq!(pairs(&e.take(8, |_| 0x41)), [(0x1, 8)]);
     }
 

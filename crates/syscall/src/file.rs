@@ -97,6 +97,8 @@ pub(crate) struct OpenFile {
     pub(crate) waiters: VecDeque<Ticket>,
     /// Epoll sets that it is in.
     pub(crate) watchers: Vec<FileId>,
+    /// Connections to be accepted when its epoll sets were last told.
+    pub(crate) told_of: usize,
 }
 
 impl OpenFile {
@@ -110,6 +112,7 @@ impl OpenFile {
             notified: false,
             waiters: VecDeque::new(),
             watchers: Vec::new(),
+            told_of: 0,
         }
     }
 }

@@ -300,7 +300,17 @@ impl Machine {
         }
     }
 
-    fn exclusive_wakes(&self, file: FileId, mask: u32) -> usize {
+    /// Somebody waits on the file whom nothing has woken yet.
+    pub(crate) fn has_sleeper(&self, file: FileId) -> bool {
+        self.files.get(file).is_some_and(|f| {
+            f.waiters
+                .iter()
+                .filter_map(|t| self.waits.get(*t))
+                .any(|w| !w.woken)
+        })
+    }
+
+    pub(crate) fn exclusive_wakes(&self, file: FileId, mask: u32) -> usize {
         let Some(f) = self.files.get(file) else {
             return 0;
         };

@@ -92,6 +92,49 @@ fn epoll_wait_blocked_is_woken_in_every_level_triggered_set() {
     }
 }
 
+/// As many sleepers as connections, in the order in which the sets were made, whoever has taken nothing yet.
+#[test]
+fn epoll_wait_blocked_exclusively_is_woken_one_per_connection() {
+    for bits in [IN | EPOLLEXCLUSIVE, IN | ET | EPOLLEXCLUSIVE] {
+        let mut w = World::new();
+        let l = w.listener("127.0.0.1:8000", 50);
+        let mut tickets = Vec::new();
+        for _ in 0..3 {
+            let ep = epoll(&mut w);
+            add(&mut w, ep, l, bits);
+            let r = w.p.epoll_wait(&mut w.m, w.now, ep, 16, -1);
+            tickets.push(r.blocked().expect("nothing yet").ticket);
+        }
+        for t in tickets {
+            w.client(l);
+            assert_eq!(w.ready(), [t]);
+            let done = w.p.resume(&mut w.m, w.now, t);
+            let Outcome::Done(Ok(ProcessReply::Other(Reply::Events(e)))) = done else {
+                panic!("an event");
+            };
+            assert_eq!(e.len(), 1);
+        }
+    }
+}
+
+/// Where nobody sleeps every set is told, and a set that is not exclusive is told in any case.
+#[test]
+fn epoll_exclusive_set_takes_nothing_from_those_that_do_not_sleep() {
+    let mut w = World::new();
+    let l = w.listener("127.0.0.1:8000", 50);
+    let sets: Vec<i32> = [EPOLLEXCLUSIVE, EPOLLEXCLUSIVE, 0]
+        .map(|bit| {
+            let ep = epoll(&mut w);
+            add(&mut w, ep, l, IN | bit);
+            ep
+        })
+        .into();
+    w.client(l);
+    for ep in sets {
+        assert_eq!(wait(&mut w, ep), [(IN, l as u64)]);
+    }
+}
+
 #[test]
 fn epoll_wait_times_out_with_nothing_and_a_signal_is_always_eintr() {
     let mut w = World::new();

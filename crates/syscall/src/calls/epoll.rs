@@ -100,7 +100,8 @@ impl Machine {
         (!events.is_empty()).then_some(events)
     }
 
-    /// A file changed: tells the sets that it is in.
+    /// A file changed: tells the sets that it is in. Of those that have it exclusively, in the order in which they were
+    /// given it, only as many as it takes to find a sleeper for each thing that is new (epoll_ctl(2), EPOLLEXCLUSIVE; docs/linux 120).
     pub(crate) fn epoll_notify(&mut self, file: FileId, mask: u32) {
         let Some(f) = self.files.get(file) else {
             return;
@@ -110,11 +111,32 @@ impl Machine {
         }
         let mut sets = f.watchers.clone();
         sets.dedup();
+        for &epoll in &sets {
+            self.tell_set(epoll, file, mask, false);
+        }
+        let there = self.exclusive_wakes(file, mask);
+        let before = self
+            .files
+            .get_mut(file)
+            .map_or(0, |f| core::mem::replace(&mut f.told_of, there));
+        // One for each connection that has come since, however many came at once.
+        let mut left = there.saturating_sub(before).max(1);
         for epoll in sets {
-            if self.set_of(epoll).is_ok_and(|set| set.notify(file, mask)) {
-                self.wake_epoll(epoll);
+            let sleeps = self.has_sleeper(epoll);
+            if left > 0 && self.tell_set(epoll, file, mask, true) && sleeps {
+                left -= 1;
             }
         }
+    }
+
+    fn tell_set(&mut self, epoll: FileId, file: FileId, mask: u32, exclusive: bool) -> bool {
+        let told = self
+            .set_of(epoll)
+            .is_ok_and(|set| set.notify(file, mask, exclusive));
+        if told {
+            self.wake_epoll(epoll);
+        }
+        told
     }
 
     fn wake_epoll(&mut self, epoll: FileId) {
