@@ -172,11 +172,14 @@ pub(crate) fn send_reset<F: Side>(half: &mut Half<F>, sh: &mut Shared, conn: u32
         urgent: o.urgent,
         options: o.options,
     };
+    // Unlike an answer to a stray, it leaves as the socket's own segments do (Linux `tcp_send_active_reset`).
+    let conf = sh.sockets.get(c.tcb.owner).and_then(|s| s.conf.as_deref());
+    let (tos, ttl) = conf.map_or((0, 0), |c| (c.tos, c.ttl));
     let ends = Ends {
         src: c.tuple.laddr,
         dst: c.tuple.raddr,
-        tos: 0,
-        ttl: 0,
+        tos,
+        ttl,
     };
     let iface = IfaceId(c.tcb.iface);
     sh.mib.inc(Counter::TcpOutRsts);

@@ -13,6 +13,7 @@ family_cases! {
     end_shutdown_read_reads_end_of_stream,
     end_close_with_unread_data_resets,
     end_close_with_linger_zero_resets,
+    end_reset_of_a_socket_has_its_tos_and_ttl,
     end_data_for_a_closed_socket_is_reset,
     end_reset_received_tells_once,
     end_reset_in_window_gets_a_challenge_ack,
@@ -153,6 +154,26 @@ fn end_close_with_linger_zero_resets(t: &mut dyn Twin, ip: Ip) {
     ];
     t.expect_tcp_counters(&before, &moved);
     assert_eq!(state_of(t, &peer), None);
+}
+
+/// A child has them from its listener.
+fn end_reset_of_a_socket_has_its_tos_and_ttl(t: &mut dyn Twin, ip: Ip) {
+    let fd = t.listener(ip, 80, 5);
+    let (level, tos, ttl) = ip.pick(
+        (libc::IPPROTO_IP, libc::IP_TOS, libc::IP_TTL),
+        (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_TCLASS,
+            libc::IPV6_UNICAST_HOPS,
+        ),
+    );
+    t.set_int(fd, level, tos, 0x20).unwrap();
+    t.set_int(fd, level, ttl, 9).unwrap();
+    let mut peer = Peer::new(ip, 4000, 80);
+    peer.open(t);
+    t.close(fd).unwrap();
+    let reset = peer.expect(t, "RA");
+    assert_eq!((reset.tos, reset.ttl), (0x20, 9));
 }
 
 fn end_data_for_a_closed_socket_is_reset(t: &mut dyn Twin, ip: Ip) {
